@@ -1,0 +1,115 @@
+//! Files from outside, and who may write and read them.
+
+use std::cell::RefCell;
+use std::fs::{File, Metadata};
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use zeroize::Zeroize as _;
+
+use crate::domain::secret::SecretText;
+
+use super::problem::{Findings, Source};
+
+/// The most bytes of a file that is read: room for 100,000 keys.
+const MAX_FILE: u64 = 256 << 20;
+
+/// The most bytes of a file with a secret.
+const MAX_SECRET_FILE: u64 = 64 << 10;
+
+const WRITABLE_BY_OTHERS: u32 = 0o002;
+const READABLE_BY_OTHERS: u32 = 0o004;
+const STICKY: u32 = 0o1000;
+
+/// Why a file cannot be used: what is wrong, and the mend.
+pub(super) struct Unusable {
+    pub(super) message: String,
+    pub(super) mend: String,
+}
+
+fn unusable<T>(message: impl Into<String>, mend: impl Into<String>) -> Result<T, Unusable> {
+    Err(Unusable { message: message.into(), mend: mend.into() })
+}
+
+/// Reads a file that decides who may do what: everybody else must be unable to write it.
+pub(super) fn read(path: &Path) -> Result<String, Unusable> {
+    let (bytes, _) = read_bytes(path, MAX_FILE)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(_) => unusable("is not UTF-8 text", "save it as UTF-8"),
+    }
+}
+
+/// Reads a file with a secret. Says whether everybody on the machine can read it.
+pub(super) fn read_secret(path: &Path) -> Result<(SecretText, bool), Unusable> {
+    let (bytes, metadata) = read_bytes(path, MAX_SECRET_FILE)?;
+    let exposed = metadata.permissions().mode() & READABLE_BY_OTHERS != 0;
+    match SecretText::from_bytes(bytes) {
+        Some(text) => Ok((text, exposed)),
+        None => unusable("is not text", "put the key there as plain text"),
+    }
+}
+
+fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> {
+    let shown = path.display();
+    let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+    let (file, metadata) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            return unusable(
+                format!("cannot be read: {}", reason(&error)),
+                format!("see that {shown} exists and that the gateway's user may read it"),
+            );
+        }
+    };
+    if !metadata.is_file() {
+        return unusable("is not a file", format!("put a file at {shown}"));
+    }
+    if metadata.permissions().mode() & WRITABLE_BY_OTHERS != 0 {
+        return unusable(
+            "can be written by every user of this machine, who could grant themselves anything",
+            format!("run `chmod o-w {shown}`"),
+        );
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent_mode = parent.metadata().map(|metadata| metadata.permissions().mode()).unwrap_or_default();
+    if parent_mode & WRITABLE_BY_OTHERS != 0 && parent_mode & STICKY == 0 {
+        return unusable(
+            "stands in a directory in which every user of this machine can replace it",
+            format!("run `chmod o-w {}`", parent.display()),
+        );
+    }
+    // Not read_to_end on a plain Vec: growing it would leave copies of a secret behind in freed memory.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
+    match file.take(limit + 1).read_to_end(&mut bytes) {
+        Ok(length) if length as u64 > limit => {
+            bytes.zeroize();
+            unusable(format!("is larger than {limit} bytes"), "see that it is the file that was meant")
+        }
+        Ok(_) => Ok((bytes, metadata)),
+        Err(error) => {
+            bytes.zeroize();
+            unusable(format!("cannot be read: {}", reason(&error)), format!("see that {shown} can be read"))
+        }
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Reads a configuration file, or records why not.
+pub(super) fn read_or_report(path: &Path, findings: &RefCell<Findings>) -> Option<String> {
+    match read(path) {
+        Ok(text) => Some(text),
+        Err(Unusable { message, mend }) => {
+            Source::new(path, "", findings).error(None, None, message, mend);
+            None
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! A TOML document as a form to be filled in: every field is asked for by name and type, and what was not asked for,
+//! or has another type, becomes a problem with its line, key and mend. Reading goes on after a problem, so that one run
+//! reports them all.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Findings, Source, choices};
+
+/// Reads the text and hands its root table to `read`. Syntax errors are reported, and what could be parsed is read all
+/// the same.
+pub(super) fn read<T>(
+    name: &Path,
+    text: &str,
+    findings: &RefCell<Findings>,
+    read: impl FnOnce(&mut Form<'_>) -> T,
+) -> T {
+    let source = Source::new(name, text, findings);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        // The parser's message can span lines; ours stays on one.
+        let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+        source.error(
+            error.span().as_ref(),
+            None,
+            format!("not valid TOML: {message}"),
+            "mend the syntax at that place",
+        );
+    }
+    // After a syntax error the rest of a table may be missing or misplaced, so nothing else is said about such a file.
+    let quiet = RefCell::default();
+    let silent = Source::new(name, text, &quiet);
+    let source = if errors.is_empty() { &source } else { &silent };
+    let mut form =
+        Form { source, path: String::new(), at: None, table: root.get_ref(), asked: BTreeSet::new(), open: false };
+    let value = read(&mut form);
+    form.finish();
+    value
+}
+
+/// One table.
+pub(super) struct Form<'a> {
+    source: &'a Source<'a>,
+    path: String,
+    at: Option<Range<usize>>,
+    table: &'a DeTable<'a>,
+    asked: BTreeSet<&'static str>,
+    open: bool,
+}
+
+/// One value, with its place.
+#[derive(Clone)]
+pub(super) struct Entry<'a> {
+    source: &'a Source<'a>,
+    path: String,
+    at: Range<usize>,
+    value: &'a DeValue<'a>,
+}
+
+impl<'a> Form<'a> {
+    fn entry(&self, key: &Spanned<std::borrow::Cow<'a, str>>, value: &'a Spanned<DeValue<'a>>) -> Entry<'a> {
+        Entry {
+            source: self.source,
+            path: join(&self.path, key.get_ref()),
+            at: key.span().start..value.span().end,
+            value: value.get_ref(),
+        }
+    }
+
+    /// The field of this name, if it is there.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Entry<'a>> {
+        self.asked.insert(name);
+        self.table.get_key_value(name).map(|(key, value)| self.entry(key, value))
+    }
+
+    /// The field of this name; its absence is a problem.
+    pub(super) fn require(&mut self, name: &'static str, mend: &str) -> Option<Entry<'a>> {
+        let entry = self.take(name);
+        if entry.is_none() {
+            let key = join(&self.path, name);
+            self.source.error(self.at.as_ref(), Some(&key), "is missing", mend);
+        }
+        entry
+    }
+
+    /// All fields that were not asked for by name, in the order of the file: for tables whose keys are names that the
+    /// user chose.
+    pub(super) fn rest(&mut self) -> Vec<(&'a str, Entry<'a>)> {
+        self.open = true;
+        self.unasked()
+    }
+
+    fn unasked(&self) -> Vec<(&'a str, Entry<'a>)> {
+        let mut unasked: Vec<_> = self
+            .table
+            .iter()
+            .filter(|(key, _)| !self.asked.contains(key.get_ref().as_ref()))
+            .map(|(key, value)| (key.get_ref().as_ref(), self.entry(key, value)))
+            .collect();
+        unasked.sort_by_key(|(_, entry)| entry.at.start);
+        unasked
+    }
+
+    /// Reports what was never asked for.
+    pub(super) fn finish(&self) {
+        for (name, entry) in if self.open { Vec::new() } else { self.unasked() } {
+            entry.error("is not an option here", choices(name, self.asked.iter().copied()));
+        }
+    }
+
+    /// A problem about the table as a whole.
+    pub(super) fn error(&self, message: impl Into<String>, mend: impl Into<String>) {
+        self.source.error(
+            self.at.as_ref(),
+            Some(&self.path).filter(|path| !path.is_empty()).map(String::as_str),
+            message,
+            mend,
+        );
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// A problem at this place.
+    pub(super) fn error(&self, message: impl Into<String>, mend: impl Into<String>) {
+        self.source.error(Some(&self.at), Some(&self.path), message, mend);
+    }
+
+    /// A warning at this place.
+    pub(super) fn warning(&self, message: impl Into<String>, mend: impl Into<String>) {
+        self.source.warning(Some(&self.at), Some(&self.path), message, mend);
+    }
+
+    fn wrong_type<T>(&self, wanted: &str, example: &str) -> Option<T> {
+        self.error(format!("is {}, but has to be {wanted}", kind(self.value)), format!("write it as {example}"));
+        None
+    }
+
+    /// The text, if it is a string, without complaint if it is not.
+    pub(super) fn if_text(&self) -> Option<&'a str> {
+        match self.value {
+            DeValue::String(text) => Some(text.as_ref()),
+            _ => None,
+        }
+    }
+
+    /// The text.
+    pub(super) fn text(&self) -> Option<&'a str> {
+        self.if_text().or_else(|| self.wrong_type("a string", "`\"…\"`"))
+    }
+
+    /// A text that means one of a closed set of names.
+    pub(super) fn one_of<T>(&self, names: &[&str], parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text()?;
+        let parsed = parse(text);
+        if parsed.is_none() {
+            self.error(format!("has no meaning as `{}`", shown(text)), choices(text, names.iter().copied()));
+        }
+        parsed
+    }
+
+    /// Yes or no.
+    pub(super) fn boolean(&self) -> Option<bool> {
+        match self.value {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("true or false", "`true` or `false`"),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn integer(&self, bounds: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        let DeValue::Integer(number) = self.value else {
+            return self.wrong_type("a whole number", &format!("`{}`", bounds.start()));
+        };
+        let value = u64::from_str_radix(number.as_str(), number.radix()).ok().filter(|value| bounds.contains(value));
+        if value.is_none() {
+            self.error("is out of bounds", format!("use a whole number from {} to {}", bounds.start(), bounds.end()));
+        }
+        value
+    }
+
+    /// A duration such as `"5s"`, within bounds.
+    pub(super) fn duration(&self, bounds: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
+        let Some(text) = self.if_text() else {
+            return self.wrong_type("a duration", "`\"5s\"`, `\"500ms\"` or `\"2m\"`");
+        };
+        match parse_duration(text) {
+            Some(duration) if bounds.contains(&duration) => Some(duration),
+            Some(_) => {
+                let (least, most) = (show_duration(*bounds.start()), show_duration(*bounds.end()));
+                self.error("is out of bounds", format!("use a duration from \"{least}\" to \"{most}\""));
+                None
+            }
+            None => {
+                self.error(
+                    format!("`{}` is not a duration", shown(text)),
+                    "write a whole number and a unit, such as \"500ms\", \"5s\", \"2m\" or \"24h\"",
+                );
+                None
+            }
+        }
+    }
+
+    /// A size such as `"4 MiB"`, in bytes, within bounds.
+    pub(super) fn size(&self, bounds: std::ops::RangeInclusive<u64>) -> Option<usize> {
+        let Some(text) = self.if_text() else { return self.wrong_type("a size", "`\"4 MiB\"`") };
+        match parse_size(text) {
+            Some(size) if bounds.contains(&size) => usize::try_from(size).ok(),
+            Some(_) => {
+                let (least, most) = (show_size(*bounds.start()), show_size(*bounds.end()));
+                self.error("is out of bounds", format!("use a size from \"{least}\" to \"{most}\""));
+                None
+            }
+            None => {
+                self.error(
+                    format!("`{}` is not a size", shown(text)),
+                    "write a whole number and a unit, such as \"64 KiB\" or \"4 MiB\"",
+                );
+                None
+            }
+        }
+    }
+
+    /// A table with fields.
+    pub(super) fn form(&self) -> Option<Form<'a>> {
+        match self.value {
+            DeValue::Table(table) => Some(Form {
+                source: self.source,
+                path: self.path.clone(),
+                at: Some(self.at.clone()),
+                table,
+                asked: BTreeSet::new(),
+                open: false,
+            }),
+            _ => self.wrong_type("a table", &format!("`[{}]` with its fields below", self.path)),
+        }
+    }
+
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// The elements of an array.
+    pub(super) fn list(&self) -> Option<Vec<Entry<'a>>> {
+        let DeValue::Array(array) = self.value else { return self.wrong_type("an array", "`[\"…\"]`") };
+        let elements = array.iter().enumerate().map(|(position, value)| Entry {
+            source: self.source,
+            path: format!("{}[{position}]", self.path),
+            at: value.span(),
+            value: value.get_ref(),
+        });
+        Some(elements.collect())
+    }
+
+    /// A date-time with an offset.
+    pub(super) fn timestamp(&self) -> Option<jiff::Timestamp> {
+        let wanted = "a date-time with its offset";
+        let example = "`2026-11-22T13:00:00Z`";
+        let DeValue::Datetime(written) = self.value else { return self.wrong_type(wanted, example) };
+        if written.date.is_none() || written.time.is_none() || written.offset.is_none() {
+            return self.wrong_type(wanted, example);
+        }
+        let parsed = written.to_string().parse().ok();
+        parsed.or_else(|| self.wrong_type(wanted, example))
+    }
+}
+
+/// What a user wrote, made safe and short enough to repeat in an error.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn join(path: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let key = if bare { key.to_owned() } else { format!("\"{}\"", shown(key)) };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn number_and_unit(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|character: char| !character.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(end)?;
+    Some((number.parse().ok()?, unit.strip_prefix(' ').unwrap_or(unit)))
+}
+
+/// Reads a duration such as `5s`: a whole number and `ms`, `s`, `m`, `h` or `d`.
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = number_and_unit(text)?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(number.checked_mul(seconds)?))
+}
+
+fn show_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        _ if duration.subsec_millis() != 0 => format!("{}ms", duration.as_millis()),
+        0 => "0s".to_owned(),
+        _ if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
+        _ if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
+        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (number, unit) = number_and_unit(text)?;
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    number.checked_mul(*factor)
+}
+
+fn show_size(size: u64) -> String {
+    let (unit, factor) = UNITS.iter().find(|(_, factor)| size >= *factor && size % factor == 0).unwrap_or(&("B", 1));
+    format!("{} {unit}", size / factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_read_and_show_alike() {
+        for text in ["1ms", "1500ms", "5s", "2m", "24h", "7d"] {
+            let shown = show_duration(parse_duration(text).unwrap());
+            assert_eq!(parse_duration(&shown), parse_duration(text), "{text}");
+        }
+        for text in ["1 B", "64 KiB", "16MiB", "1 GiB"] {
+            assert_eq!(parse_size(&show_size(parse_size(text).unwrap())), parse_size(text), "{text}");
+        }
+        for text in ["", "5", "s", "-5s", "5 sec", "1.5s", "5  s", "99999999999999999999s", "18446744073709551615d"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_repeated_in_an_error_cannot_break_out_of_its_line() {
+        assert_eq!(shown("a\n\u{1b}[31m"), "a\\n\\u{1b}[31m");
+        assert_eq!(shown(&"x".repeat(61)).chars().count(), 61);
+    }
+}

@@ -1,0 +1,315 @@
+//! `gateway.toml`.
+
+use std::cell::RefCell;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::{Scheme, Uri};
+
+use crate::domain::matrix::Policy;
+use crate::snapshot::Snapshot;
+use crate::tls;
+
+use super::file::{self, Unusable};
+use super::form::{self, Entry, Form, shown};
+use super::problem::Findings;
+use super::{Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
+const DEFAULT_HEALTH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7311);
+const CLICKBANK: &str = "api.clickbank.com";
+
+/// Reads `gateway.toml` and what it names. `None`, or errors among the findings, when it cannot be served.
+pub(super) fn load(path: &Path, secrets: Secrets, findings: &RefCell<Findings>) -> Option<Config> {
+    let text = file::read_or_report(path, findings)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    form::read(path, &text, findings, |form| read(form, path, directory, secrets, findings))
+}
+
+fn read(
+    form: &mut Form<'_>,
+    path: &Path,
+    directory: &Path,
+    secrets: Secrets,
+    findings: &RefCell<Findings>,
+) -> Option<Config> {
+    let keys_file = form.take("keys").map_or(Some("keys.toml"), |entry| entry.text());
+    let state = form.take("state").map_or(Some(None), |entry| read_state(&entry, directory).map(Some));
+    let listen = read_listen(form.take("listen").as_ref(), directory, secrets);
+    let health = read_health(form.take("health").as_ref());
+    if let Some(admin) = form.take("admin") {
+        admin.error(
+            "is not available in this release, which has no admin listener",
+            "remove the section; keys are managed with the `key` command",
+        );
+    }
+    let upstream = read_upstream(form.take("upstream").as_ref(), directory);
+    let limits = read_limits(form.take("limits").as_ref());
+    let nicknames =
+        form.require("nicknames", "add `[nicknames]` with a line for each account, such as `acme = \"seller\"`");
+    let credentials = form.require("credentials", "add `[credentials.NAME]` for each ClickBank key");
+    let endpoints = form.take("endpoint");
+    let extra_parameters = form.take("extra_parameters");
+
+    let nicknames = policy::read_nicknames(nicknames.as_ref());
+    let (credentials, secret_values) = policy::read_credentials(credentials.as_ref(), &nicknames, directory, secrets);
+    let built_in =
+        built_in_endpoints().map_err(|built_in| findings.borrow_mut().errors.extend(built_in.errors)).ok()?;
+    let mut catalogue = policy::read_endpoints(endpoints.as_ref(), built_in);
+    policy::read_extra_parameters(extra_parameters.as_ref(), &mut catalogue);
+
+    let keys_file = directory.join(keys_file?);
+    let (keys, matrix) = keys::load(&keys_file, &nicknames, findings)?;
+    let policy = Policy { catalogue, nicknames, credentials, matrix };
+    Some(Config {
+        file: path.to_owned(),
+        keys_file,
+        listen: listen?,
+        health: health?,
+        upstream: upstream?,
+        state: state?,
+        snapshot: Snapshot::new(policy, keys, limits?, secret_values),
+    })
+}
+
+fn read_state(entry: &Entry<'_>, directory: &Path) -> Option<PathBuf> {
+    let text = entry.text()?;
+    if text.is_empty() {
+        entry.error("is empty", "name a directory that the gateway's user may write, or remove the line");
+        return None;
+    }
+    Some(directory.join(text))
+}
+
+fn read_listen(entry: Option<&Entry<'_>>, directory: &Path, secrets: Secrets) -> Option<Listen> {
+    let default = Listen { address: ListenAddress::Tcp(DEFAULT_LISTEN), tls: None };
+    let Some(entry) = entry else { return Some(default) };
+    let mut form = entry.form()?;
+    let address_entry = form.take("address");
+    let allow_plaintext = form.take("allow_plaintext").map_or(Some(false), |entry| entry.boolean());
+    let tls_entry = form.take("tls");
+    form.finish();
+    let address = address_entry.as_ref().map_or(Some(default.address), |entry| read_listen_address(entry, directory));
+    let (address, allow_plaintext) = (address?, allow_plaintext?);
+    if let (ListenAddress::Tcp(tcp), Some(entry)) = (&address, &address_entry)
+        && !tcp.ip().is_loopback()
+        && tls_entry.is_none()
+        && !allow_plaintext
+    {
+        entry.error(
+            "would carry keys and customers' data in plaintext beyond this machine",
+            "listen on 127.0.0.1, add `tls = { cert_file = \"…\", key_file = \"…\" }`, or, where the network is trusted, \
+             `allow_plaintext = true`",
+        );
+        return None;
+    }
+    let tls = match &tls_entry {
+        Some(entry) => read_listen_tls(entry, directory, secrets)?,
+        None => None,
+    };
+    Some(Listen { address, tls })
+}
+
+/// The gateway's own certificate; `Some(None)` where its key was deliberately not read.
+#[expect(clippy::option_option, reason = "wrong (None) and deliberately not read (Some(None)) differ")]
+fn read_listen_tls(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Option<Option<Arc<rustls::ServerConfig>>> {
+    let mut form = entry.form()?;
+    let cert_file = form.require("cert_file", "name the PEM file with the certificate chain");
+    let key_file = form.require("key_file", "name the PEM file with its private key");
+    form.finish();
+    let (cert_file, key_file) = (cert_file?, key_file?);
+    let (cert_path, key_path) = (cert_file.text()?, key_file.text()?);
+    if secrets == Secrets::Skip {
+        return Some(None);
+    }
+    let report = |entry: &Entry<'_>, path: &str, Unusable { message, mend }| {
+        entry.error(format!("`{}` {message}", shown(path)), mend);
+    };
+    let chain = file::read(&directory.join(cert_path)).map_err(|error| report(&cert_file, cert_path, error)).ok()?;
+    let (key, exposed) =
+        file::read_secret(&directory.join(key_path)).map_err(|error| report(&key_file, key_path, error)).ok()?;
+    if exposed {
+        key_file.warning(
+            format!("`{}` can be read by every user of this machine", shown(key_path)),
+            format!("run `chmod o-r {}`", shown(key_path)),
+        );
+    }
+    match tls::server_config(chain.as_bytes(), key.expose_to_parser().as_bytes()) {
+        Ok(config) => Some(Some(Arc::new(config))),
+        Err(error) => {
+            let at_fault = if matches!(error, tls::TlsError::NoCertificate) { &cert_file } else { &key_file };
+            at_fault.error(
+                error.to_string(),
+                "name the certificate chain and the private key that belongs to it, both as PEM",
+            );
+            None
+        }
+    }
+}
+
+fn read_listen_address(entry: &Entry<'_>, directory: &Path) -> Option<ListenAddress> {
+    let text = entry.text()?;
+    if let Some(path) = text.strip_prefix("unix:") {
+        if path.is_empty() {
+            entry.error("names no path", "write `\"unix:/run/clickbank-gateway/proxy.sock\"`");
+            return None;
+        }
+        return Some(ListenAddress::Unix(directory.join(path)));
+    }
+    read_socket_address(entry, text).map(ListenAddress::Tcp)
+}
+
+fn read_socket_address(entry: &Entry<'_>, text: &str) -> Option<SocketAddr> {
+    let address = text.parse().ok();
+    if address.is_none() {
+        entry.error(
+            format!("`{}` is not an address", shown(text)),
+            "write an IP address and port, such as \"127.0.0.1:7310\" or \"[::1]:7310\"",
+        );
+    }
+    address
+}
+
+fn read_health(entry: Option<&Entry<'_>>) -> Option<SocketAddr> {
+    let Some(entry) = entry else { return Some(DEFAULT_HEALTH) };
+    let mut form = entry.form()?;
+    let address = form.take("address");
+    form.finish();
+    address.map_or(Some(DEFAULT_HEALTH), |entry| {
+        let text = entry.text()?;
+        read_socket_address(&entry, text)
+    })
+}
+
+fn read_upstream(entry: Option<&Entry<'_>>, directory: &Path) -> Option<Upstream> {
+    let mut form = match entry {
+        Some(entry) => Some(entry.form()?),
+        None => None,
+    };
+    let mut take = |name| form.as_mut().and_then(|form| form.take(name));
+    let url = take("url");
+    let ca_file = take("ca_file");
+    let durations = [("connect_timeout", 5, 60), ("response_timeout", 60, 600)].map(|(name, default, most)| {
+        take(name).map_or(Some(Duration::from_secs(default)), |entry| {
+            entry.duration(Duration::from_millis(100)..=Duration::from_secs(most))
+        })
+    });
+    let max_answer = take("max_answer").map_or(Some(16 << 20), |entry| entry.size(1 << 10..=1 << 30));
+    let memory_entry = take("answer_memory");
+    let answer_memory = memory_entry.as_ref().map_or(Some(256 << 20), |entry| entry.size(1 << 10..=1 << 40));
+    if let Some(form) = form {
+        form.finish();
+    }
+
+    let authority = url.as_ref().map_or_else(|| CLICKBANK.parse().ok(), read_url);
+    let extra = ca_file.as_ref().map_or(Some(Vec::new()), |entry| {
+        let text = entry.text()?;
+        let mend = "name a PEM file with the certificates of authorities to trust besides the system's";
+        match file::read(&directory.join(text)) {
+            Ok(pem) => tls::certificates(pem.as_bytes())
+                .map_err(|error| entry.error(format!("`{}` {error}", shown(text)), mend))
+                .ok(),
+            Err(Unusable { message, mend }) => {
+                entry.error(format!("`{}` {message}", shown(text)), mend);
+                None
+            }
+        }
+    });
+    let [connect_timeout, response_timeout] = durations;
+    let (max_answer, answer_memory) = (max_answer?, answer_memory?);
+    if answer_memory < max_answer {
+        if let Some(entry) = memory_entry.as_ref().or(entry) {
+            entry.error("has no room for one answer of `max_answer`", "raise answer_memory, or lower max_answer");
+        }
+        return None;
+    }
+    let tls = match tls::client_config(extra?) {
+        Ok(tls) => tls,
+        Err(error) => {
+            let at_fault = ca_file.as_ref().or(entry);
+            match at_fault {
+                Some(entry) => {
+                    entry.error(error.to_string(), "install the system's CA certificates, or name some with ca_file")
+                }
+                None => return None,
+            }
+            return None;
+        }
+    };
+    Some(Upstream {
+        authority: authority?,
+        tls,
+        connect_timeout: connect_timeout?,
+        response_timeout: response_timeout?,
+        max_answer,
+        answer_memory,
+    })
+}
+
+fn read_url(entry: &Entry<'_>) -> Option<http::uri::Authority> {
+    let text = entry.text()?;
+    let mend = format!("write `\"https://{CLICKBANK}\"`");
+    let Ok(url) = text.parse::<Uri>() else {
+        entry.error(format!("`{}` is not a URL", shown(text)), mend);
+        return None;
+    };
+    // What stands before an `@` is a user name or password, so the text is not repeated.
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        entry.error("has a user name or password in it", mend);
+        return None;
+    }
+    if url.scheme() != Some(&Scheme::HTTPS) {
+        entry.error(
+            format!("`{}` does not begin with https://", shown(text)),
+            format!("{mend}; the real credential never travels in plaintext"),
+        );
+        return None;
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() {
+        entry.error(
+            format!("`{}` has more than scheme, host and port", shown(text)),
+            format!("{mend}; callers' paths already begin with /rest/1.3"),
+        );
+        return None;
+    }
+    let authority = url.into_parts().authority;
+    if authority.is_none() {
+        entry.error(format!("`{}` names no host", shown(text)), mend);
+    }
+    authority
+}
+
+fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
+    let default = Limits::default();
+    let Some(entry) = entry else { return Some(default) };
+    let mut form = entry.form()?;
+    let mut number = |name, default, most| {
+        form.take(name).map_or(Some(default), |entry: Entry<'_>| {
+            entry.integer(1..=most).and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?))
+        })
+    };
+    let per_second = number("per_second", default.per_second, 1_000);
+    let per_day = number("per_day", default.per_day, 100_000_000);
+    let share = form.take("share").map_or(Some(default.share), |entry| read_share(&entry));
+    let max_wait = form
+        .take("max_wait")
+        .map_or(Some(default.max_wait), |entry| entry.duration(Duration::ZERO..=Duration::from_secs(60)));
+    form.finish();
+    Some(Limits { per_second: per_second?, per_day: per_day?, share: share?, max_wait: max_wait? })
+}
+
+fn read_share(entry: &Entry<'_>) -> Option<NonZeroU32> {
+    let text = entry.text()?;
+    let share = text.strip_prefix("1/").and_then(|number| number.parse::<NonZeroU32>().ok());
+    let share = share.filter(|share| share.get() <= 1_000);
+    if share.is_none() {
+        entry.error(
+            format!("`{}` is not a share", shown(text)),
+            "write \"1/30\" when 30 gateways use the same address and account; at most \"1/1000\"",
+        );
+    }
+    share
+}

@@ -1,0 +1,152 @@
+//! The two files that people write and review: `gateway.toml` and `keys.toml`.
+//!
+//! Text becomes a [`Config`], whose types cannot hold a bad value, in one step; every problem on the way is reported at
+//! once, with file, line, key and mend. `check` and `serve` run this same step.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::endpoint::Endpoint;
+use crate::snapshot::Snapshot;
+
+mod endpoint;
+mod file;
+mod form;
+mod gateway;
+mod keys;
+mod policy;
+/// What is wrong with a configuration.
+pub mod problem;
+
+pub use problem::{Findings, Problem};
+
+/// A configuration that can be served.
+#[derive(Debug)]
+pub struct Config {
+    /// `gateway.toml`, as it was named.
+    pub file: PathBuf,
+    /// `keys.toml`.
+    pub keys_file: PathBuf,
+    /// Where callers connect.
+    pub listen: Listen,
+    /// Where `/livez` and `/readyz` answer.
+    pub health: SocketAddr,
+    /// How ClickBank is reached.
+    pub upstream: Upstream,
+    /// Directory for what has to outlive a restart; without it, that is kept in memory.
+    pub state: Option<PathBuf>,
+    /// Everything that decides about a request.
+    pub snapshot: Snapshot,
+}
+
+/// Where callers connect.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// The address.
+    pub address: ListenAddress,
+    /// The gateway's own certificate; without it, connections are plaintext.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// TCP.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// How ClickBank is reached.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// Host and, if it is not 443, port. The scheme is always https.
+    pub authority: http::uri::Authority,
+    /// TLS, with every check on.
+    pub tls: rustls::ClientConfig,
+    /// Time for TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Time from sending a request until its answer is read whole.
+    pub response_timeout: Duration,
+    /// Bytes of one answer's body.
+    pub max_answer: usize,
+    /// Bytes of all answers' bodies held at one time.
+    pub answer_memory: usize,
+}
+
+/// What shapes traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests a second that ClickBank accepts from one address.
+    pub per_second: NonZeroU32,
+    /// Requests a day that ClickBank accepts for one account.
+    pub per_day: NonZeroU32,
+    /// This gateway's part of both limits is one in so many.
+    pub share: NonZeroU32,
+    /// The longest that a request waits for its turn.
+    pub max_wait: Duration,
+}
+
+impl Default for Limits {
+    /// ClickBank's limits as client authors quote them, undivided.
+    fn default() -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            per_second: number(10),
+            per_day: number(25_000),
+            share: NonZeroU32::MIN,
+            max_wait: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Whether secrets are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Read and checked, as for serving.
+    Read,
+    /// Left alone, for checking files where the secrets are not, as in CI.
+    Skip,
+}
+
+/// Reads `gateway.toml` and the key file that it names.
+///
+/// # Errors
+/// When anything in them is wrong. The findings hold every problem, not just the first, and warnings too.
+pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Findings> {
+    let findings = RefCell::new(Findings::default());
+    let config = gateway::load(file, secrets, &findings);
+    let findings = findings.into_inner();
+    match config {
+        Some(config) if findings.errors.is_empty() => Ok((config, findings.warnings)),
+        _ => Err(findings),
+    }
+}
+
+/// ClickBank's endpoints, as this release knows them.
+///
+/// # Errors
+/// Never in a release: the catalogue is compiled in, and a test reads it.
+pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
+    let findings = RefCell::new(Findings::default());
+    let text = include_str!("catalogue.toml");
+    let endpoints = form::read(Path::new("catalogue.toml"), text, &findings, |form| {
+        let tables = form.take("endpoint").and_then(|entry| entry.list()).unwrap_or_default();
+        tables.iter().filter_map(|table| endpoint::read(table, false)).collect()
+    });
+    let findings = findings.into_inner();
+    if findings.errors.is_empty() { Ok(endpoints) } else { Err(findings) }
+}

@@ -1,0 +1,137 @@
+//! What is wrong with a configuration: where, what, and how to mend it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// One thing wrong, or worth a warning, in a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file in which it stands.
+    pub file: PathBuf,
+    /// The line, from 1, if it stands on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The dotted key, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What is wrong, as a sentence without its full stop.
+    pub message: String,
+    /// What to do about it, as a sentence without its full stop.
+    pub mend: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        f.write_str(": ")?;
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        write!(f, "{}\n    {}", self.message, self.mend)
+    }
+}
+
+/// Everything found in one reading of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What keeps the configuration from being used.
+    pub errors: Vec<Problem>,
+    /// What does not, but deserves a look.
+    pub warnings: Vec<Problem>,
+}
+
+/// A file being read, and the findings so far.
+pub(super) struct Source<'a> {
+    name: PathBuf,
+    line_starts: Vec<usize>,
+    findings: &'a RefCell<Findings>,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(name: &Path, text: &str, findings: &'a RefCell<Findings>) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { name: name.to_owned(), line_starts: std::iter::once(0).chain(breaks).collect(), findings }
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset)
+    }
+
+    fn problem(&self, at: Option<&Range<usize>>, key: Option<&str>, message: String, mend: String) -> Problem {
+        Problem {
+            file: self.name.clone(),
+            line: at.map(|span| self.line(span.start)),
+            key: key.map(str::to_owned),
+            message,
+            mend,
+        }
+    }
+
+    pub(super) fn error(
+        &self,
+        at: Option<&Range<usize>>,
+        key: Option<&str>,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        let problem = self.problem(at, key, message.into(), mend.into());
+        self.findings.borrow_mut().errors.push(problem);
+    }
+
+    pub(super) fn warning(
+        &self,
+        at: Option<&Range<usize>>,
+        key: Option<&str>,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        let problem = self.problem(at, key, message.into(), mend.into());
+        self.findings.borrow_mut().warnings.push(problem);
+    }
+}
+
+/// The closest of `candidates` to what was written, if one is close enough to have been meant.
+pub(super) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = written.to_ascii_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean …?" if something is close, else the choices there are.
+pub(super) fn choices<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    match did_you_mean(written, candidates.clone()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
+        None => format!("use one of {}", quoted(candidates)),
+    }
+}
+
+/// Names in backticks, joined by commas.
+pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "(there are none)".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised_and_another_word_is_not() {
+        let options = ["per_second", "per_day", "max_wait"];
+        assert_eq!(did_you_mean("per_secnod", options), Some("per_second"));
+        assert_eq!(did_you_mean("Max_Wait", options), Some("max_wait"));
+        assert_eq!(did_you_mean("burst", options), None);
+        assert_eq!(choices("burst", ["a", "b"]), "use one of `a`, `b`");
+    }
+}

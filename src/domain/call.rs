@@ -1,0 +1,233 @@
+//! A request as it was understood: one endpoint and its values. The decision is taken on this form, and this same form
+//! is what goes upstream.
+
+use std::fmt::Write as _;
+
+use super::catalogue::{Catalogue, ExtraParameter, Route};
+use super::endpoint::{Endpoint, EndpointId, Method, Owner, Segment, is_receipt};
+use super::nickname::Nickname;
+use super::target::{self, API_PREFIX, MAX_TARGET_LENGTH, TargetError};
+
+/// A request as it was understood.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    endpoint: EndpointId,
+    /// The values of the path's variables, in order and in canonical spelling.
+    path: Vec<String>,
+    /// Known parameters, by position in the endpoint, and their decoded values, in the order of the request.
+    parameters: Vec<(usize, String)>,
+    /// Parameters that the configuration lets through, by name.
+    forwarded: Vec<(String, String)>,
+    base_nickname: Option<String>,
+}
+
+/// Why a request is no call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The target is ambiguous or malformed.
+    Target(TargetError),
+    /// Nothing is known at that path.
+    UnknownEndpoint,
+    /// The path is known, with other methods.
+    Method(Vec<Method>),
+    /// The endpoint that would reveal the credential.
+    Credential,
+    /// The endpoint has no such parameter.
+    UnknownParameter {
+        /// Its name, as long as it is one that could be meant.
+        name: Option<String>,
+        /// A parameter that was perhaps meant.
+        meant: Option<String>,
+    },
+    /// A parameter stands more than once that may not.
+    RepeatedParameter(String),
+    /// A parameter that has to be there is not.
+    MissingParameter(String),
+    /// A value that cannot be accepted.
+    Value {
+        /// The parameter's name.
+        name: String,
+        /// What it may be.
+        expected: Expected,
+    },
+}
+
+/// What a parameter's value may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Exactly one nickname, without wildcard.
+    Nickname,
+    /// One of these.
+    OneOf(Vec<String>),
+    /// Text without control characters.
+    Text,
+}
+
+impl Call {
+    /// Reads a method and target. Nothing of the target's own bytes is kept: what is sent later is written from what was
+    /// understood here.
+    ///
+    /// # Errors
+    /// When the target, the path, the method or a parameter is not exactly one that the catalogue knows.
+    pub fn read(catalogue: &Catalogue, method: &str, request_target: &str) -> Result<Self, CallError> {
+        let (path, query) = target::split(request_target).map_err(CallError::Target)?;
+        let path = target::read_path(path).map_err(CallError::Target)?;
+        let segments = path.segments.ok_or(CallError::UnknownEndpoint)?;
+        let id = match catalogue.route(Method::parse(method), &segments) {
+            Route::Endpoint(id) => id,
+            Route::OtherMethods(methods) => return Err(CallError::Method(methods)),
+            Route::Credential => return Err(CallError::Credential),
+            Route::Unknown => return Err(CallError::UnknownEndpoint),
+        };
+        let endpoint = catalogue.endpoint(id).ok_or(CallError::UnknownEndpoint)?;
+        let mut call = Self {
+            endpoint: id,
+            path: path_values(endpoint, &segments),
+            parameters: Vec::new(),
+            forwarded: Vec::new(),
+            base_nickname: path.base_nickname.map(str::to_owned),
+        };
+        for (name, value) in target::read_query(query.unwrap_or_default()).map_err(CallError::Target)? {
+            call.add(catalogue, endpoint, name, value.into_owned())?;
+        }
+        if let Owner::Parameter(position) = endpoint.owner
+            && call.value_at(position).is_none()
+        {
+            let name = endpoint.parameters.get(position).map(|parameter| parameter.name.clone());
+            return Err(CallError::MissingParameter(name.unwrap_or_default()));
+        }
+        if call.target(endpoint).len() > MAX_TARGET_LENGTH {
+            return Err(CallError::Target(TargetError::TooLong));
+        }
+        Ok(call)
+    }
+
+    fn add(&mut self, catalogue: &Catalogue, endpoint: &Endpoint, name: &str, value: String) -> Result<(), CallError> {
+        let Some((position, parameter)) = endpoint.parameter(name) else {
+            return self.add_extra(catalogue, endpoint, name, value);
+        };
+        if !parameter.repeats && self.value_at(position).is_some() {
+            return Err(CallError::RepeatedParameter(name.to_owned()));
+        }
+        let expected = if endpoint.owner_parameter() == Some(position) {
+            Nickname::parse(&value).err().map(|_| Expected::Nickname)
+        } else if !parameter.values.is_empty() {
+            (!parameter.values.contains(&value)).then(|| Expected::OneOf(parameter.values.clone()))
+        } else {
+            let allowed =
+                |character: char| !character.is_control() || (parameter.prose && "\t\r\n".contains(character));
+            (!value.chars().all(allowed)).then_some(Expected::Text)
+        };
+        if let Some(expected) = expected {
+            return Err(CallError::Value { name: name.to_owned(), expected });
+        }
+        self.parameters.push((position, value));
+        Ok(())
+    }
+
+    fn add_extra(
+        &mut self,
+        catalogue: &Catalogue,
+        endpoint: &Endpoint,
+        name: &str,
+        value: String,
+    ) -> Result<(), CallError> {
+        match catalogue.extra_parameter(self.endpoint, name) {
+            Some(ExtraParameter::Drop) => Ok(()),
+            Some(ExtraParameter::Forward) => {
+                if self.forwarded.iter().any(|(other, _)| other == name) {
+                    return Err(CallError::RepeatedParameter(name.to_owned()));
+                }
+                if value.chars().any(char::is_control) {
+                    return Err(CallError::Value { name: name.to_owned(), expected: Expected::Text });
+                }
+                self.forwarded.push((name.to_owned(), value));
+                Ok(())
+            }
+            None => {
+                let plain = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                let meant = endpoint.parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name));
+                Err(CallError::UnknownParameter {
+                    name: plain.then(|| name.to_owned()),
+                    meant: meant.map(|parameter| parameter.name.clone()),
+                })
+            }
+        }
+    }
+
+    /// The endpoint that is called.
+    #[must_use]
+    pub const fn endpoint(&self) -> EndpointId {
+        self.endpoint
+    }
+
+    /// The nickname in a base path `/@nickname`, as it was written.
+    #[must_use]
+    pub fn base_nickname(&self) -> Option<&str> {
+        self.base_nickname.as_deref()
+    }
+
+    /// The first value of the parameter at this position of the endpoint.
+    #[must_use]
+    pub fn value_at(&self, position: usize) -> Option<&str> {
+        self.parameters.iter().find(|(other, _)| *other == position).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the parameter at this position is there and is exactly one receipt.
+    #[must_use]
+    pub fn has_receipt_at(&self, position: usize) -> bool {
+        self.value_at(position).is_some_and(is_receipt)
+    }
+
+    /// Whether the call has parameters whose meaning nobody vouches for.
+    #[must_use]
+    pub fn has_forwarded(&self) -> bool {
+        !self.forwarded.is_empty()
+    }
+
+    /// The target to send upstream. `endpoint` is the one with number [`Call::endpoint`].
+    #[must_use]
+    pub fn target(&self, endpoint: &Endpoint) -> String {
+        let mut target = String::with_capacity(128);
+        target.push_str(API_PREFIX);
+        let mut values = self.path.iter();
+        for segment in endpoint.path.segments() {
+            let text = match segment {
+                Segment::Literal(text) => Some(text),
+                Segment::Variable { .. } => values.next(),
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(target, "/{}", text.map_or("", String::as_str));
+        }
+        for (position, value) in &self.parameters {
+            if let Some(parameter) = endpoint.parameters.get(*position) {
+                target::write_pair(&mut target, &parameter.name, value);
+            }
+        }
+        for (name, value) in &self.forwarded {
+            target::write_pair(&mut target, name, value);
+        }
+        target
+    }
+}
+
+fn path_values(endpoint: &Endpoint, segments: &[&str]) -> Vec<String> {
+    let pairs = endpoint.path.segments().iter().zip(segments);
+    pairs
+        .filter_map(|(template, segment)| match template {
+            Segment::Literal(_) => None,
+            Segment::Variable { value, .. } => value.canonical(segment).map(str::to_owned),
+        })
+        .collect()
+}
+
+impl std::fmt::Debug for Call {
+    /// Shows the endpoint and which parameters there are, never a value: customers are searched for by name and e-mail.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parameters: Vec<usize> = self.parameters.iter().map(|(position, _)| *position).collect();
+        f.debug_struct("Call")
+            .field("endpoint", &self.endpoint)
+            .field("parameters", &parameters)
+            .finish_non_exhaustive()
+    }
+}

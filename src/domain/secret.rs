@@ -1,0 +1,277 @@
+//! Secrets, as types that cannot be printed, compared in variable time, or left in memory when dropped.
+
+use std::fmt;
+
+use aws_lc_rs::{constant_time, digest};
+use bytes::Bytes;
+use http::HeaderValue;
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The `Authorization` value that makes ClickBank obey: a real API key, alone or behind a legacy developer key.
+///
+/// It is built once, at load. Requests share that one buffer, which is wiped when the last of them lets go of it. Only
+/// `stage::inject` takes the value out (a test holds that line).
+#[derive(Clone)]
+pub struct CredentialSecret(HeaderValue);
+
+/// Why a text is not a ClickBank key.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum CredentialSecretError {
+    /// Nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// It has our own prefix.
+    #[error(
+        "it is a key of this gateway, not a ClickBank key; ClickBank's API Management page shows the one to put here"
+    )]
+    OurKey,
+    /// Another prefix, other characters, or far too short.
+    #[error("it is not `{0}` followed by 8 to 128 letters and digits (one line break at the end is allowed)")]
+    Shape(&'static str),
+}
+
+impl CredentialSecret {
+    /// Reads an API key (`API-…`) and, for integrations of before August 2023, a developer key (`DEV-…`).
+    ///
+    /// Keys are opaque: ClickBank has used several lengths, so only the prefix and the alphabet are checked. One line
+    /// break at the end of each text, as editors leave it in files, is not part of the key.
+    ///
+    /// # Errors
+    /// When a text cannot be such a key. The error never repeats the text.
+    pub fn parse(api_key: &str, developer_key: Option<&str>) -> Result<Self, CredentialSecretError> {
+        let api_key = Self::check(api_key, "API-")?;
+        let mut value = Zeroizing::new(Vec::with_capacity(api_key.len() + 160));
+        if let Some(developer_key) = developer_key {
+            value.extend_from_slice(Self::check(developer_key, "DEV-")?.as_bytes());
+            value.push(b':');
+        }
+        value.extend_from_slice(api_key.as_bytes());
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
+            .map_err(|_| CredentialSecretError::Shape("API-"))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    fn check<'a>(text: &'a str, prefix: &'static str) -> Result<&'a str, CredentialSecretError> {
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        if text.trim().is_empty() {
+            return Err(CredentialSecretError::Empty);
+        }
+        if text.contains(KEY_PREFIX) {
+            return Err(CredentialSecretError::OurKey);
+        }
+        text.strip_prefix(prefix)
+            .filter(|rest| (8..=128).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+            .map(|_| text)
+            .ok_or(CredentialSecretError::Shape(prefix))
+    }
+
+    /// The header value. For `stage::inject` alone.
+    #[must_use]
+    pub fn expose_to_upstream(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for CredentialSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialSecret(***)")
+    }
+}
+
+/// What every key of ours begins with, so that secret scanners find a leaked one.
+pub const KEY_PREFIX: &str = "cbgw_";
+
+/// SHA-256 of a whole key text. Keys have more than 160 random bits, so no salt or stretching is needed to keep a digest
+/// from being turned back into its key.
+#[derive(Clone, Copy)]
+pub struct KeyDigest([u8; Self::LENGTH]);
+
+impl KeyDigest {
+    /// Bytes in a digest.
+    pub const LENGTH: usize = 32;
+    const TAG: &str = "sha256:";
+
+    /// Digests what a caller presented, or what was just issued. Equal work for any text of equal length.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        let mut bytes = [0; Self::LENGTH];
+        for (byte, digested) in bytes.iter_mut().zip(digest::digest(&digest::SHA256, key).as_ref()) {
+            *byte = *digested;
+        }
+        Self(bytes)
+    }
+
+    /// Reads `sha256:` and 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(Self::TAG)?;
+        if digits.len() != 2 * Self::LENGTH {
+            return None;
+        }
+        let mut bytes = [0; Self::LENGTH];
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+            let [high, low] = pair else { return None };
+            *byte = (hexadecimal(*high)? << 4) | hexadecimal(*low)?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The bytes, to look a digest up by.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for KeyDigest {
+    /// `sha256:` and hexadecimal digits, as `keys.toml` holds it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::TAG)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyDigest(***)")
+    }
+}
+
+impl PartialEq for KeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Eq for KeyDigest {}
+
+/// A key just issued, to be shown once and forgotten.
+pub struct IssuedKey(Zeroizing<String>);
+
+impl IssuedKey {
+    /// Takes over a key text.
+    #[must_use]
+    pub(crate) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text, for the one place where it is shown.
+    #[must_use]
+    pub fn expose_once(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> KeyDigest {
+        KeyDigest::of(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for IssuedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IssuedKey(***)")
+    }
+}
+
+/// A secret text on its way from a file or the environment into its own type; wiped when dropped.
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Takes over bytes read from outside. `None` when they are not UTF-8; they are wiped either way.
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(Self(Zeroizing::new(text))),
+            Err(error) => {
+                error.into_bytes().zeroize();
+                None
+            }
+        }
+    }
+
+    /// The text, for the parser of the type it is meant for.
+    #[must_use]
+    pub fn expose_to_parser(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const API: &str = "API-0123456789ABCDEFGHIJ";
+
+    #[test]
+    fn both_forms_of_a_clickbank_key_are_understood() {
+        for (api, developer, value) in [
+            (API, None, API.to_owned()),
+            ("API-0123456789ABCDEFGHIJ\n", None, API.to_owned()),
+            ("API-0123456789ABCDEFGHIJ\r\n", Some("DEV-12345678\n"), format!("DEV-12345678:{API}")),
+        ] {
+            let secret = CredentialSecret::parse(api, developer).unwrap();
+            assert_eq!(secret.expose_to_upstream(), value.as_str());
+            assert!(secret.expose_to_upstream().is_sensitive());
+        }
+    }
+
+    #[test]
+    fn what_is_no_clickbank_key_is_refused_without_repeating_it() {
+        for (api, developer) in [
+            ("", None),
+            ("\n", None),
+            ("API-", None),
+            ("API-1234567", None),
+            ("api-0123456789ABCDEFGHIJ", None),
+            ("API-0123456789ABCDEFGHIJ\n\n", None),
+            (" API-0123456789ABCDEFGHIJ", None),
+            ("API-0123456789 BCDEFGHIJ", None),
+            ("cbgw_0123456789", None),
+            (API, Some("")),
+            (API, Some(API)),
+        ] {
+            let error = CredentialSecret::parse(api, developer).unwrap_err().to_string();
+            assert!(!error.contains("0123456789"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_show_nothing_when_debugged() {
+        let shown = format!(
+            "{:?} {:?} {:?} {:?}",
+            CredentialSecret::parse(API, None).unwrap(),
+            KeyDigest::of(b"cbgw_x"),
+            IssuedKey::new("cbgw_x".into()),
+            SecretText::from_bytes(b"API-x".to_vec()).unwrap(),
+        );
+        assert_eq!(shown, "CredentialSecret(***) KeyDigest(***) IssuedKey(***) SecretText(***)");
+    }
+
+    #[test]
+    fn a_digest_reads_back_from_its_text_and_from_no_other_spelling() {
+        let digest = KeyDigest::of(b"abc");
+        let text = digest.to_string();
+        assert_eq!(text, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(KeyDigest::parse(&text) == Some(digest));
+        for wrong in [&text[7..], &text[..70], &text.to_uppercase(), &format!("{text}0"), &text.replace("ba", "g0")] {
+            assert!(KeyDigest::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

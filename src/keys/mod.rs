@@ -1,0 +1,271 @@
+//! Our keys: who presents which, and whether it counts.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::domain::matrix::CallerId;
+use crate::domain::secret::KeyDigest;
+
+/// Makes new keys, and tells mistyped ones.
+pub mod issue;
+
+/// A key's name, chosen by people: 1 to 64 letters, digits, `.`, `-` and `_`, the first a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyName(String);
+
+/// The text is not a [`KeyName`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a key's name has 1 to 64 letters, digits, `.`, `-` and `_`, and begins with a letter or digit")]
+pub struct KeyNameError;
+
+impl KeyName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// When it has another length or other characters.
+    pub fn parse(text: &str) -> Result<Self, KeyNameError> {
+        let characters = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if characters && first && text.len() <= 64 { Ok(Self(text.to_owned())) } else { Err(KeyNameError) }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether people have switched a key on or off, as on ClickBank's page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It works.
+    Active,
+    /// It does not, until it is activated again.
+    Inactive,
+}
+
+impl Status {
+    /// The names used in our files.
+    pub const NAMES: [&'static str; 2] = ["active", "inactive"];
+
+    /// Reads the name used in our files.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "active" => Some(Self::Active),
+            "inactive" => Some(Self::Inactive),
+            _ => None,
+        }
+    }
+
+    /// The name used in our files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// One key of ours. Its grants stand in the matrix, in the same position.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Stays the same when the key is renamed or regenerated, and is never used again.
+    pub id: String,
+    /// What people call it.
+    pub name: KeyName,
+    /// Switched on or off.
+    pub status: Status,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// From when on it counts no more.
+    pub expires: Option<Timestamp>,
+    /// SHA-256 of its text.
+    pub digest: KeyDigest,
+    /// The text before the last regeneration, while both count.
+    pub previous: Option<Previous>,
+}
+
+/// A key text that was replaced, but still counts for a while.
+#[derive(Clone, Debug)]
+pub struct Previous {
+    /// SHA-256 of the text.
+    pub digest: KeyDigest,
+    /// From when on it counts no more.
+    pub until: Timestamp,
+}
+
+/// Why a presented key does not count. Callers are never told which of these it was; logs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// No `Authorization`, or more than one.
+    NotOne,
+    /// Not in any form that holds a key of ours.
+    Malformed,
+    /// Looks like one of ClickBank's own.
+    ClickBankKey,
+    /// Nobody's.
+    Unknown,
+    /// Switched off.
+    Inactive,
+    /// Past its date.
+    Expired,
+    /// Replaced, and the overlap is over.
+    Superseded,
+}
+
+impl KeyFault {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotOne => "not-one-authorization",
+            Self::Malformed => "malformed",
+            Self::ClickBankKey => "clickbank-key",
+            Self::Unknown => "unknown",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// All keys, found by digest.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    keys: Vec<(CallerId, Key)>,
+    by_digest: HashMap<[u8; KeyDigest::LENGTH], u32>,
+}
+
+impl Keys {
+    /// Takes over keys and their places in the matrix. Of two with the same digest the first counts; the configuration
+    /// refuses such a pair.
+    #[must_use]
+    pub fn new(keys: Vec<(CallerId, Key)>) -> Self {
+        let mut by_digest = HashMap::with_capacity(keys.len());
+        for (position, (_, key)) in (0..u32::MAX).zip(&keys) {
+            by_digest.entry(*key.digest.bytes()).or_insert(position);
+            if let Some(previous) = &key.previous {
+                by_digest.entry(*previous.digest.bytes()).or_insert(position);
+            }
+        }
+        Self { keys, by_digest }
+    }
+
+    /// Whose key has this digest, if it counts now.
+    ///
+    /// # Errors
+    /// When there is none, or it is switched off, expired or replaced.
+    pub fn identify(&self, digest: &KeyDigest, now: Timestamp) -> Result<CallerId, KeyFault> {
+        let position = self.by_digest.get(digest.bytes()).ok_or(KeyFault::Unknown)?;
+        let (caller, key) = self.keys.get(*position as usize).ok_or(KeyFault::Unknown)?;
+        if key.status == Status::Inactive {
+            return Err(KeyFault::Inactive);
+        }
+        if key.expires.is_some_and(|expires| expires <= now) {
+            return Err(KeyFault::Expired);
+        }
+        if key.digest == *digest {
+            return Ok(*caller);
+        }
+        match &key.previous {
+            Some(previous) if previous.until > now => Ok(*caller),
+            _ => Err(KeyFault::Superseded),
+        }
+    }
+
+    /// The key of a caller.
+    #[must_use]
+    pub fn of(&self, caller: CallerId) -> Option<&Key> {
+        self.keys.get(caller.index()).map(|(_, key)| key)
+    }
+
+    /// The key with this name or id.
+    #[must_use]
+    pub fn find(&self, name_or_id: &str) -> Option<(CallerId, &Key)> {
+        self.iter().find(|(_, key)| key.name.as_str() == name_or_id || key.id == name_or_id)
+    }
+
+    /// All keys, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = (CallerId, &Key)> {
+        self.keys.iter().map(|(caller, key)| (*caller, key))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::credential::ScopeByPermission;
+    use crate::domain::matrix::Matrix;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn keys(status: Status, expires: Option<&str>, until: Option<&str>) -> Keys {
+        let caller = Matrix::new([ScopeByPermission::default()]).callers().next().unwrap();
+        let key = Key {
+            id: "key_1".into(),
+            name: KeyName::parse("app").unwrap(),
+            status,
+            created: None,
+            expires: expires.map(at),
+            digest: KeyDigest::of(b"new"),
+            previous: until.map(|until| Previous { digest: KeyDigest::of(b"old"), until: at(until) }),
+        };
+        Keys::new(vec![(caller, key)])
+    }
+
+    #[test]
+    fn a_key_counts_while_it_is_active_unexpired_and_not_superseded() {
+        let now = at("2026-06-01T00:00:00Z");
+        let (before, after) = (Some("2026-06-01T00:00:00Z"), Some("2026-06-01T00:00:01Z"));
+        for (status, expires, until, text, fault) in [
+            (Status::Active, None, None, "new", None),
+            (Status::Active, after, None, "new", None),
+            (Status::Active, before, None, "new", Some(KeyFault::Expired)),
+            (Status::Inactive, after, None, "new", Some(KeyFault::Inactive)),
+            (Status::Active, None, after, "old", None),
+            (Status::Active, None, before, "old", Some(KeyFault::Superseded)),
+            (Status::Active, before, after, "old", Some(KeyFault::Expired)),
+            (Status::Active, None, None, "old", Some(KeyFault::Unknown)),
+            (Status::Active, None, None, "", Some(KeyFault::Unknown)),
+        ] {
+            let found = keys(status, expires, until).identify(&KeyDigest::of(text.as_bytes()), now);
+            assert_eq!(found.err(), fault, "{status:?} {expires:?} {until:?} {text}");
+        }
+    }
+
+    #[test]
+    fn names_are_plain_words() {
+        for name in ["a", "billing-dashboard", "app_2.eu", "7"] {
+            assert!(KeyName::parse(name).is_ok(), "{name}");
+        }
+        for name in ["", "-a", ".a", "a b", "a/b", "a\n", "caf\u{e9}", &"x".repeat(65)] {
+            assert_eq!(KeyName::parse(name), Err(KeyNameError), "{name}");
+        }
+    }
+}
