@@ -1,0 +1,284 @@
+//! The outermost layer: opens one record per request, closes it on every exit, and writes it as one log line.
+//!
+//! Only what this file names gets into a record: identifiers from the configuration, words from closed sets, numbers.
+//! No path, query, header value or body passes through here, so none can be logged.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+use crate::domain::secret::KEY_PREFIX;
+use crate::rejection::{Code, Rejection};
+use crate::snapshot::Snapshot;
+use crate::stage::arrive::{Arrived, arrive};
+use crate::stage::respond::{self, ReplyBody};
+
+/// The header that carries the request id, both ways.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// The name of one request, in its log line, in its answer and, if it sent a well-formed one, in the caller's own logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Takes over the caller's id if there is exactly one and it is well-formed (1 to 64 letters, digits, `.`, `-`,
+    /// `_`, and nothing that looks like a key sent in the wrong header); makes one otherwise.
+    fn of(headers: &HeaderMap) -> Self {
+        let mut sent = headers.get_all(REQUEST_ID).iter();
+        match (sent.next(), sent.next()) {
+            (Some(id), None) if id.to_str().is_ok_and(is_well_formed) => Self(id.clone()),
+            _ => Self::new(),
+        }
+    }
+
+    fn new() -> Self {
+        let id = uuid::Uuid::now_v7().to_string();
+        Self(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown")))
+    }
+
+    /// The id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+fn is_well_formed(id: &str) -> bool {
+    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    let upper = id.to_ascii_uppercase();
+    let keyed = id.contains(KEY_PREFIX) || upper.contains("API-") || upper.contains("DEV-");
+    (1..=64).contains(&id.len()) && plain && !keyed
+}
+
+/// What is known of a request so far. Stages add to it; the record is written when the request ends.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) caller_id: Option<String>,
+    pub(crate) caller: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) nickname: Option<String>,
+    pub(crate) allowed_because: Option<&'static str>,
+    pub(crate) key_fault: Option<&'static str>,
+    pub(crate) credential: Option<String>,
+    pub(crate) waited: Duration,
+    pub(crate) upstream: Duration,
+    pub(crate) upstream_fault: Option<&'static str>,
+}
+
+/// The record of one request, shared by its stages.
+#[derive(Clone, Debug, Default)]
+pub struct Trail(Arc<Mutex<Facts>>);
+
+impl Trail {
+    /// The facts, to add to. Never hold on to them across an await.
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts [`Audit`] around the stages.
+#[derive(Clone, Debug)]
+pub struct AuditLayer {
+    current: Arc<ArcSwap<Snapshot>>,
+}
+
+impl AuditLayer {
+    /// Each request gets the snapshot that is current when it arrives.
+    #[must_use]
+    pub const fn new(current: Arc<ArcSwap<Snapshot>>) -> Self {
+        Self { current }
+    }
+}
+
+impl<N> Layer<N> for AuditLayer {
+    type Service = Audit<N>;
+
+    fn layer(&self, next: N) -> Audit<N> {
+        Audit { current: Arc::clone(&self.current), next }
+    }
+}
+
+/// Records each request; turns a rejection into its answer.
+#[derive(Clone, Debug)]
+pub struct Audit<N> {
+    current: Arc<ArcSwap<Snapshot>>,
+    next: N,
+}
+
+impl<B, N> Service<Request<B>> for Audit<N>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    N: Service<Arrived, Response = Response<ReplyBody>, Error = Rejection>,
+{
+    type Response = Response<ReplyBody>;
+    type Error = Infallible;
+    type Future = Recorded<N::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Our stages are always ready; one that fails to be is answered for when it is called.
+        self.next.poll_ready(context).map(|_| Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Recorded<N::Future> {
+        let trail = Trail::default();
+        let record = Record::open(RequestId::of(request.headers()), request.method(), trail.clone());
+        match arrive(request, self.current.load_full(), trail) {
+            Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record },
+            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record },
+        }
+    }
+}
+
+pin_project! {
+    /// A request on its way.
+    pub struct Recorded<F> {
+        #[pin]
+        next: Option<F>,
+        rejection: Option<Rejection>,
+        record: Record,
+    }
+}
+
+impl<F> Future for Recorded<F>
+where
+    F: Future<Output = Result<Response<ReplyBody>, Rejection>>,
+{
+    type Output = Result<Response<ReplyBody>, Infallible>;
+
+    fn poll(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let outcome = match this.next.as_pin_mut() {
+            Some(next) => match next.poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(outcome) => outcome,
+            },
+            None => Err(this.rejection.take().unwrap_or(Rejection::Overloaded)),
+        };
+        let code = outcome.as_ref().err().map(Rejection::code);
+        let mut response = outcome.unwrap_or_else(|rejection| respond::refuse(&rejection, this.record.id.as_str()));
+        response.headers_mut().insert(REQUEST_ID, this.record.id.0.clone());
+        this.record.close(response.status().as_u16(), code);
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Writes its line when it is closed, or when it is dropped unclosed because the caller hung up.
+struct Record {
+    id: RequestId,
+    method: &'static str,
+    started: Instant,
+    trail: Trail,
+    closed: bool,
+}
+
+impl Record {
+    fn open(id: RequestId, method: &http::Method, trail: Trail) -> Self {
+        // A method is the caller's text, too, so only those of the catalogue are written down.
+        let method = crate::domain::endpoint::Method::parse(method.as_str()).map_or("other", |method| method.as_str());
+        Self { id, method, started: Instant::now(), trail, closed: false }
+    }
+
+    fn close(&mut self, status: u16, code: Option<Code>) {
+        self.closed = true;
+        self.write(Some(status), code);
+    }
+
+    fn write(&self, status: Option<u16>, code: Option<Code>) {
+        let facts = self.trail.facts();
+        let error = match (status, code) {
+            (None, _) => Some("caller-gone"),
+            (Some(_), code) => code.map(Code::as_str),
+        };
+        let decision = if facts.allowed_because.is_some() { "allow" } else { "deny" };
+        let reason = facts.allowed_because.or(facts.key_fault).or(error).unwrap_or_default();
+        tracing::info!(
+            target: "clickbank_gateway::audit",
+            request_id = self.id.as_str(),
+            caller_id = facts.caller_id,
+            caller = facts.caller,
+            method = self.method,
+            endpoint = facts.endpoint,
+            nickname = facts.nickname,
+            decision,
+            reason,
+            credential = facts.credential,
+            status,
+            error,
+            upstream_fault = facts.upstream_fault,
+            total_ms = milliseconds(self.started.elapsed()),
+            upstream_ms = milliseconds(facts.upstream),
+            waiting_ms = milliseconds(facts.waited),
+            "request"
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.write(None, None);
+        }
+    }
+}
+
+/// To a tenth of a millisecond, which is as fine as anybody reads.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+/// Records a message that the HTTP parser refused, so that no stage ever saw it.
+pub(crate) fn record_unparsed(error: &hyper::Error) {
+    let reason = if error.is_timeout() {
+        "head-timeout"
+    } else if error.is_parse_too_large() {
+        "head-too-large"
+    } else if error.is_parse() || error.is_user() {
+        "malformed-message"
+    } else {
+        // A connection that ends is no request.
+        return;
+    };
+    tracing::info!(target: "clickbank_gateway::audit", decision = "deny", reason, "unparsed request");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(values: &[&str]) -> RequestId {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(REQUEST_ID, value.parse().unwrap());
+        }
+        RequestId::of(&headers)
+    }
+
+    #[test]
+    fn a_well_formed_request_id_is_taken_over_and_any_other_replaced() {
+        assert_eq!(id_of(&["job-17.retry_2"]).as_str(), "job-17.retry_2");
+        for sent in [
+            &[][..],
+            &[""],
+            &["a", "b"],
+            &["with space"],
+            &["jane@example.com"],
+            &["cbgw_0123456789"],
+            &["x-API-0123456789ABCDEF"],
+            &["dev-0123456789"],
+            &[&*"x".repeat(65)],
+        ] {
+            let id = id_of(sent);
+            assert!(!sent.contains(&id.as_str()), "{sent:?}");
+            assert_eq!(id.as_str().len(), 36, "{sent:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The only place where the stages are put together, in the order in which a request meets them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use tower::util::BoxCloneSyncService;
+use tower::ServiceBuilder;
+
+use crate::audit::AuditLayer;
+use crate::config::Upstream;
+use crate::limit::{Pace, Quota};
+use crate::snapshot::Snapshot;
+use crate::stage::authorize::Authorize;
+use crate::stage::classify::Classify;
+use crate::stage::forward::Forward;
+use crate::stage::guard::Guard;
+use crate::stage::identify::Identify;
+use crate::stage::inject::Inject;
+use crate::stage::resolve::Resolve;
+use crate::stage::respond::{ReplyBody, Respond};
+use crate::stage::shape::Shape;
+use crate::stage::{CheckLayer, Last, StepLayer};
+
+/// The whole way of a request, as one service.
+pub type Pipeline<B> = BoxCloneSyncService<Request<B>, Response<ReplyBody>, Infallible>;
+
+/// What requests share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// The snapshot that new requests begin with.
+    pub current: Arc<ArcSwap<Snapshot>>,
+    /// Turns.
+    pub pace: Arc<Pace>,
+    /// The day's requests.
+    pub quota: Arc<Quota>,
+}
+
+/// Puts the stages together.
+#[must_use]
+pub fn pipeline<B>(shared: &Shared, upstream: &Upstream) -> Pipeline<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let stages = ServiceBuilder::new()
+        // Opens the record, refuses ambiguous messages, answers every refusal below, closes the record.
+        .layer(AuditLayer::new(Arc::clone(&shared.current)))
+        // 401: no key, or none that counts.
+        .layer(CheckLayer::new(Identify))
+        // 400, 404, 405, 406, 414: no call that the catalogue knows.
+        .layer(CheckLayer::new(Classify))
+        // Which nicknames, which credential. Refuses nothing by itself.
+        .layer(CheckLayer::new(Resolve))
+        // 400 (which nickname?), 403, 501: the matrix says no.
+        .layer(CheckLayer::new(Authorize))
+        // 400 (a body after all), 429: the turn would come too late.
+        .layer(StepLayer::new(Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota))))
+        // 502: the permit's credential has no secret.
+        .layer(CheckLayer::new(Inject::new(upstream.authority.clone())))
+        // 502, 504: ClickBank cannot be reached, or does not answer.
+        .layer(StepLayer::new(Forward::new(upstream)))
+        // 502, 503, 504: the answer cannot be released.
+        .layer(StepLayer::new(Guard::new(upstream)))
+        .service(Last::new(Respond));
+    BoxCloneSyncService::new(stages)
+}

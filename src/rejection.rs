@@ -1,0 +1,537 @@
+//! Every reason for which the gateway refuses, with its public code and the sentence that says the mend.
+//!
+//! What a caller reads depends on its own grants, its request and the configuration only. Nothing of what ClickBank or
+//! the network said is in here; that goes to the log. The HTTP status is picked in `stage::respond`.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::call::{CallError, Expected};
+use crate::domain::endpoint::{AnswerTypes, Method};
+use crate::domain::matrix::{Denial, Policy, Unconfined, Unsupported};
+use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::target::{MAX_TARGET_LENGTH, TargetError};
+use crate::keys::KeyFault;
+
+/// A reason for which the gateway refuses a request, or cannot release an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The message itself could be read in more than one way.
+    Malformed(Malformed),
+    /// The target is longer than ClickBank accepts.
+    TargetTooLong,
+    /// A request with a body; no endpoint takes one.
+    BodyNotAllowed,
+    /// No key, or none that counts.
+    KeyRefused(KeyFault),
+    /// The catalogue has nothing at that path.
+    UnknownEndpoint,
+    /// It has something, with other methods.
+    MethodNotAllowed(Vec<Method>),
+    /// The endpoint has no such parameter.
+    UnknownParameter {
+        /// Its name, if it is fit to be repeated.
+        name: Option<String>,
+        /// What was perhaps meant.
+        meant: Option<String>,
+    },
+    /// The caller accepts no type that the endpoint produces.
+    NotAcceptable(AnswerTypes),
+    /// The endpoint is never granted.
+    EndpointBlocked,
+    /// The key lacks a permission.
+    PermissionMissing {
+        /// What the endpoint needs.
+        needed: PermissionSet,
+        /// What the key has nowhere.
+        missing: PermissionSet,
+    },
+    /// The request names a nickname that the key is not granted for this endpoint.
+    NicknameNotGranted {
+        /// What the endpoint needs on it.
+        needed: PermissionSet,
+    },
+    /// The call would pass for one of these alone.
+    NicknameRequired {
+        /// Their names.
+        nicknames: Vec<String>,
+    },
+    /// Without a confined credential the call cannot be judged.
+    ConfinedCredentialRequired {
+        /// What makes it so.
+        why: Unconfined,
+        /// What a credential would have to have.
+        needed: PermissionSet,
+        /// On which of the key's nicknames.
+        nicknames: Vec<String>,
+    },
+    /// This release does not do that yet.
+    NotSupported(Unsupported),
+    /// The turn would come too late.
+    LimitPerSecond {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The day's requests are spent.
+    LimitPerDay {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// No connection to ClickBank; nothing was sent.
+    UpstreamUnreachable,
+    /// ClickBank did not answer a read in time.
+    UpstreamTimeout,
+    /// A connection broke during a read, or the answer is nothing that can be released.
+    AnswerUnreadable,
+    /// The answer is larger than `max_answer`.
+    AnswerTooLarge,
+    /// ClickBank does not accept the credential.
+    CredentialRefused,
+    /// A change was sent, and no answer came.
+    OutcomeUnknown,
+    /// A change was done, and its answer cannot be released.
+    ExecutedAnswerWithheld,
+    /// Too much is going on at once.
+    Overloaded,
+}
+
+/// Why a message could be read in more than one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Not exactly one well-formed `Host`.
+    Host,
+    /// A protocol other than HTTP/1.1 or 1.0.
+    Version,
+    /// A transfer coding other than a single `chunked`.
+    TransferEncoding,
+    /// `Upgrade`, or `HTTP2-Settings`.
+    Upgrade,
+    /// A header whose name reads like one of ours once `_` or `.` are folded.
+    HeaderAlias,
+    /// A header that decides about the request is repeated or malformed.
+    Header(&'static str),
+    /// The body did not end in time, or not as announced.
+    Body,
+    /// The target.
+    Target(TargetError),
+    /// A parameter stands more than once.
+    RepeatedParameter(String),
+    /// A parameter is missing.
+    MissingParameter(String),
+    /// A parameter has a value that it cannot have.
+    Value {
+        /// Its name.
+        name: String,
+        /// What it may be.
+        expected: Expected,
+    },
+    /// Header and base path name different nicknames.
+    TwoNicknames,
+}
+
+/// The stable word for a reason, in `Gateway-Error`, in answers and in logs. Each has a page in `docs/errors/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// `answer-too-large`
+    AnswerTooLarge,
+    /// `answer-unreadable`
+    AnswerUnreadable,
+    /// `body-not-allowed`
+    BodyNotAllowed,
+    /// `confined-credential-required`
+    ConfinedCredentialRequired,
+    /// `credential-refused`
+    CredentialRefused,
+    /// `endpoint-blocked`
+    EndpointBlocked,
+    /// `executed-answer-withheld`
+    ExecutedAnswerWithheld,
+    /// `key-refused`
+    KeyRefused,
+    /// `limit-per-day`
+    LimitPerDay,
+    /// `limit-per-second`
+    LimitPerSecond,
+    /// `malformed-request`
+    MalformedRequest,
+    /// `method-not-allowed`
+    MethodNotAllowed,
+    /// `nickname-not-granted`
+    NicknameNotGranted,
+    /// `nickname-required`
+    NicknameRequired,
+    /// `not-acceptable`
+    NotAcceptable,
+    /// `not-supported`
+    NotSupported,
+    /// `outcome-unknown`
+    OutcomeUnknown,
+    /// `overloaded`
+    Overloaded,
+    /// `permission-missing`
+    PermissionMissing,
+    /// `target-too-long`
+    TargetTooLong,
+    /// `unknown-endpoint`
+    UnknownEndpoint,
+    /// `unknown-parameter`
+    UnknownParameter,
+    /// `upstream-timeout`
+    UpstreamTimeout,
+    /// `upstream-unreachable`
+    UpstreamUnreachable,
+}
+
+impl Code {
+    /// All codes, in alphabetical order.
+    pub const ALL: [Self; 24] = [
+        Self::AnswerTooLarge,
+        Self::AnswerUnreadable,
+        Self::BodyNotAllowed,
+        Self::ConfinedCredentialRequired,
+        Self::CredentialRefused,
+        Self::EndpointBlocked,
+        Self::ExecutedAnswerWithheld,
+        Self::KeyRefused,
+        Self::LimitPerDay,
+        Self::LimitPerSecond,
+        Self::MalformedRequest,
+        Self::MethodNotAllowed,
+        Self::NicknameNotGranted,
+        Self::NicknameRequired,
+        Self::NotAcceptable,
+        Self::NotSupported,
+        Self::OutcomeUnknown,
+        Self::Overloaded,
+        Self::PermissionMissing,
+        Self::TargetTooLong,
+        Self::UnknownEndpoint,
+        Self::UnknownParameter,
+        Self::UpstreamTimeout,
+        Self::UpstreamUnreachable,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnswerTooLarge => "answer-too-large",
+            Self::AnswerUnreadable => "answer-unreadable",
+            Self::BodyNotAllowed => "body-not-allowed",
+            Self::ConfinedCredentialRequired => "confined-credential-required",
+            Self::CredentialRefused => "credential-refused",
+            Self::EndpointBlocked => "endpoint-blocked",
+            Self::ExecutedAnswerWithheld => "executed-answer-withheld",
+            Self::KeyRefused => "key-refused",
+            Self::LimitPerDay => "limit-per-day",
+            Self::LimitPerSecond => "limit-per-second",
+            Self::MalformedRequest => "malformed-request",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::NicknameNotGranted => "nickname-not-granted",
+            Self::NicknameRequired => "nickname-required",
+            Self::NotAcceptable => "not-acceptable",
+            Self::NotSupported => "not-supported",
+            Self::OutcomeUnknown => "outcome-unknown",
+            Self::Overloaded => "overloaded",
+            Self::PermissionMissing => "permission-missing",
+            Self::TargetTooLong => "target-too-long",
+            Self::UnknownEndpoint => "unknown-endpoint",
+            Self::UnknownParameter => "unknown-parameter",
+            Self::UpstreamTimeout => "upstream-timeout",
+            Self::UpstreamUnreachable => "upstream-unreachable",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Rejection {
+    /// The public code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::MalformedRequest,
+            Self::TargetTooLong => Code::TargetTooLong,
+            Self::BodyNotAllowed => Code::BodyNotAllowed,
+            Self::KeyRefused(_) => Code::KeyRefused,
+            Self::UnknownEndpoint => Code::UnknownEndpoint,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::UnknownParameter { .. } => Code::UnknownParameter,
+            Self::NotAcceptable(_) => Code::NotAcceptable,
+            Self::EndpointBlocked => Code::EndpointBlocked,
+            Self::PermissionMissing { .. } => Code::PermissionMissing,
+            Self::NicknameNotGranted { .. } => Code::NicknameNotGranted,
+            Self::NicknameRequired { .. } => Code::NicknameRequired,
+            Self::ConfinedCredentialRequired { .. } => Code::ConfinedCredentialRequired,
+            Self::NotSupported(_) => Code::NotSupported,
+            Self::LimitPerSecond { .. } => Code::LimitPerSecond,
+            Self::LimitPerDay { .. } => Code::LimitPerDay,
+            Self::UpstreamUnreachable => Code::UpstreamUnreachable,
+            Self::UpstreamTimeout => Code::UpstreamTimeout,
+            Self::AnswerUnreadable => Code::AnswerUnreadable,
+            Self::AnswerTooLarge => Code::AnswerTooLarge,
+            Self::CredentialRefused => Code::CredentialRefused,
+            Self::OutcomeUnknown => Code::OutcomeUnknown,
+            Self::ExecutedAnswerWithheld => Code::ExecutedAnswerWithheld,
+            Self::Overloaded => Code::Overloaded,
+        }
+    }
+
+    /// The refusal that follows from a denial, with names in place of numbers.
+    #[must_use]
+    pub fn from_denial(denial: Denial, policy: &Policy, needed: PermissionSet, nicknames: Vec<String>) -> Self {
+        let named = |set| policy.nicknames.names(&set).into_iter().map(str::to_owned).collect();
+        match denial {
+            Denial::EndpointBlocked => Self::EndpointBlocked,
+            Denial::PermissionMissing { needed, missing } => Self::PermissionMissing { needed, missing },
+            Denial::NicknameNotGranted => Self::NicknameNotGranted { needed },
+            Denial::NicknameRequired(set) => Self::NicknameRequired { nicknames: named(set) },
+            Denial::ConfinedCredentialRequired(why) => Self::ConfinedCredentialRequired { why, needed, nicknames },
+            Denial::NotSupported(what) => Self::NotSupported(what),
+        }
+    }
+
+    /// What is wrong and how to mend it, for the caller's developer.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Malformed(malformed) => malformed.detail(),
+            Self::TargetTooLong => {
+                format!("The path and query are longer than {MAX_TARGET_LENGTH} characters, ClickBank's bound. Ask for less at once.")
+            }
+            Self::BodyNotAllowed => {
+                "ClickBank reads no request bodies: all parameters go into the query string, also for POST and PUT.".to_owned()
+            }
+            Self::KeyRefused(_) => {
+                "Send exactly one Authorization header with an active key of this gateway (it begins with cbgw_), bare, after \
+                 `Bearer `, or after a colon. ClickBank's own API-… keys do not work here."
+                    .to_owned()
+            }
+            Self::UnknownEndpoint => {
+                "There is no such endpoint. Paths begin with /rest/1.3/, are case-sensitive, and stand in the output of \
+                 `clickbank-gateway endpoints`."
+                    .to_owned()
+            }
+            Self::MethodNotAllowed(methods) => {
+                format!("This path works with {} only.", list(methods.iter().map(|method| method.as_str())))
+            }
+            Self::UnknownParameter { name, meant } => unknown_parameter(name.as_deref(), meant.as_deref()),
+            Self::NotAcceptable(answers) => {
+                format!("This endpoint answers with {}; say so in Accept, or leave Accept out.", list(media_types(*answers)))
+            }
+            Self::EndpointBlocked => {
+                "This endpoint would reveal the ClickBank key, so no key of this gateway can be granted it.".to_owned()
+            }
+            Self::PermissionMissing { needed, missing } => permission_missing(*needed, *missing),
+            Self::NicknameNotGranted { needed } => format!(
+                "The nickname that this request names is not granted to this key for {}. Name one that is, or have it granted.",
+                names_of(*needed)
+            ),
+            Self::NicknameRequired { nicknames } => format!(
+                "Say which nickname is meant: send `Gateway-Nickname: NAME`, or put `/@NAME` before /rest/1.3. NAME can be {}.",
+                list(nicknames.iter().map(String::as_str))
+            ),
+            Self::ConfinedCredentialRequired { why, needed, nicknames } => confined(*why, *needed, nicknames),
+            Self::NotSupported(what) => not_supported(*what).to_owned(),
+            Self::LimitPerSecond { .. } => {
+                "ClickBank accepts few requests a second, all callers together, and this one's turn would come too late. Slow \
+                 down, and try again after the time in Retry-After."
+                    .to_owned()
+            }
+            Self::LimitPerDay { .. } => {
+                "The requests that ClickBank accepts in 24 hours are spent. Try again after the time in Retry-After.".to_owned()
+            }
+            Self::UpstreamUnreachable => {
+                "No verified connection to ClickBank could be made. Nothing was sent, so it is safe to try again.".to_owned()
+            }
+            Self::UpstreamTimeout => "ClickBank did not answer in time. Nothing was changed; try again.".to_owned(),
+            Self::AnswerUnreadable => {
+                "ClickBank's answer broke off, or was not of a kind that can be released. Nothing was changed; try again.".to_owned()
+            }
+            Self::AnswerTooLarge => {
+                "ClickBank's answer is larger than this gateway's max_answer. Ask for less at once, such as a shorter range of \
+                 dates."
+                    .to_owned()
+            }
+            Self::CredentialRefused => {
+                "ClickBank does not accept the credential that acts for this call. The gateway's operator has to see to it."
+                    .to_owned()
+            }
+            Self::OutcomeUnknown => {
+                "The change was sent, but no answer came, so it may have been made or not. Do not repeat it before a read shows \
+                 that it was not made."
+                    .to_owned()
+            }
+            Self::ExecutedAnswerWithheld => {
+                "ClickBank made the change, but its answer cannot be released. Do not repeat it; a read shows the outcome.".to_owned()
+            }
+            Self::Overloaded => "Too much is going on at once. Nothing was sent; try again in a moment.".to_owned(),
+        }
+    }
+}
+
+impl Malformed {
+    fn detail(&self) -> String {
+        let text = match self {
+            Self::Host => "Send exactly one Host header with a host name and, if need be, a port.",
+            Self::Version => "Speak HTTP/1.1.",
+            Self::TransferEncoding => {
+                "Send no Transfer-Encoding but a single `chunked` (and no Content-Length with it). ClickBank reads no bodies, so \
+                 none is needed."
+            }
+            Self::Upgrade => "Send no Upgrade header: there is nothing to upgrade to.",
+            Self::HeaderAlias => {
+                "A header's name has `_` or `.` in place of `-`, so that it could be taken for one that decides about the request. \
+                 Spell it with `-`, or leave it out."
+            }
+            Self::Header(name) => return format!("Send at most one {name} header, with a value that it can have."),
+            Self::Body => "The request's body did not end as announced. Send none.",
+            Self::Target(error) => return format!("Mend the target: {error}."),
+            Self::RepeatedParameter(name) => {
+                return format!("The parameter `{name}` may stand only once. Leave the others out.");
+            }
+            Self::MissingParameter(name) => {
+                return format!("The parameter `{name}` has to be there, with one of your nicknames as its value.");
+            }
+            Self::Value { name, expected } => {
+                return match expected {
+                    Expected::Nickname => {
+                        format!(
+                            "The parameter `{name}` has to be exactly one nickname: letters and digits, no wildcard."
+                        )
+                    }
+                    Expected::OneOf(values) => {
+                        format!(
+                            "The parameter `{name}` has to be {}, in exactly that spelling.",
+                            list(values.iter().map(String::as_str))
+                        )
+                    }
+                    Expected::Text => format!("The parameter `{name}` must not have control characters."),
+                };
+            }
+            Self::TwoNicknames => {
+                "Gateway-Nickname and the /@NAME of the path name different nicknames. Send one of them."
+            }
+        };
+        text.to_owned()
+    }
+}
+
+impl From<CallError> for Rejection {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Target(TargetError::TooLong) => Self::TargetTooLong,
+            CallError::Target(error) => Self::Malformed(Malformed::Target(error)),
+            CallError::UnknownEndpoint => Self::UnknownEndpoint,
+            CallError::Method(methods) => Self::MethodNotAllowed(methods),
+            CallError::Credential => Self::EndpointBlocked,
+            CallError::UnknownParameter { name, meant } => Self::UnknownParameter { name, meant },
+            CallError::RepeatedParameter(name) => Self::Malformed(Malformed::RepeatedParameter(name)),
+            CallError::MissingParameter(name) => Self::Malformed(Malformed::MissingParameter(name)),
+            CallError::Value { name, expected } => Self::Malformed(Malformed::Value { name, expected }),
+        }
+    }
+}
+
+/// The media types behind an endpoint's answer types.
+pub(crate) fn media_types(answers: AnswerTypes) -> impl Iterator<Item = &'static str> {
+    let types = [(answers.json, "application/json"), (answers.xml, "application/xml"), (answers.text, "text/plain")];
+    types.into_iter().filter(|(produced, _)| *produced).map(|(_, name)| name)
+}
+
+fn unknown_parameter(name: Option<&str>, meant: Option<&str>) -> String {
+    let what = match name {
+        Some(name) => format!("This endpoint has no parameter `{name}`."),
+        None => "This endpoint has no parameter of one of the names sent.".to_owned(),
+    };
+    let mend = match meant {
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None => "Leave it out; `clickbank-gateway endpoints` lists those there are, and an operator can add some."
+            .to_owned(),
+    };
+    format!("{what} {mend}")
+}
+
+fn permission_missing(needed: PermissionSet, missing: PermissionSet) -> String {
+    if missing.is_empty() {
+        return format!(
+            "This call needs {} on one and the same nickname; this key has them on different ones only.",
+            names_of(needed)
+        );
+    }
+    format!("This key lacks {}. Have it granted, or use a key that has it.", names_of(missing))
+}
+
+fn confined(why: Unconfined, needed: PermissionSet, nicknames: &[String]) -> String {
+    let why = match why {
+        Unconfined::NoCredential => "No ClickBank key of this gateway reaches all nicknames that this call is about.",
+        Unconfined::OwnerNowhere => {
+            "ClickBank's answer does not tell whose data it is, so only a ClickBank key confined to your nicknames may ask."
+        }
+        Unconfined::List => {
+            "The pages and counts of this list would tell of other nicknames' rows, so only a ClickBank key confined to yours may \
+             ask."
+        }
+        Unconfined::AffiliateRole => {
+            "What ClickBank shows of orders in the role of affiliate depends on all nicknames of the ClickBank key, so only one \
+             confined to yours may ask."
+        }
+        Unconfined::ForwardedParameter => {
+            "A parameter is forwarded without knowing what it does, which takes a ClickBank key confined to your nicknames."
+        }
+    };
+    format!(
+        "{why} The operator can make one in ClickBank's API Management with {} on {} and declare it as a credential.",
+        names_of(needed),
+        list(nicknames.iter().map(String::as_str))
+    )
+}
+
+const fn not_supported(what: Unsupported) -> &'static str {
+    match what {
+        Unsupported::Change => "This release does not send changes on receipts or tickets yet.",
+        Unsupported::LookUp => {
+            "Behind a ClickBank key that reaches more than your nicknames this call needs a look-up that this release does not do \
+             yet. The operator can declare one that reaches your nicknames only."
+        }
+        Unsupported::Filter => {
+            "Behind a ClickBank key that reaches more than your nicknames this call needs filtering that this release does not do \
+             yet. The operator can declare one that reaches your nicknames only."
+        }
+    }
+}
+
+fn names_of(permissions: PermissionSet) -> String {
+    list(permissions.iter().map(Permission::clickbank_name))
+}
+
+/// "a", "a and b", "a, b and c".
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.as_slice() {
+        [] => "nothing".to_owned(),
+        [only] => (*only).to_owned(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_listed_in_order_and_differ() {
+        let words: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(words.is_sorted_by(|one, other| one < other), "{words:?}");
+    }
+
+    #[test]
+    fn lists_read_as_a_sentence_does() {
+        assert_eq!(list(["a"].into_iter()), "a");
+        assert_eq!(list(["a", "b", "c"].into_iter()), "a, b and c");
+    }
+}

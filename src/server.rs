@@ -1,0 +1,309 @@
+//! Listening, connections, and the end of both.
+
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use crate::audit;
+use crate::config::{Config, ListenAddress};
+use crate::health::{Health, serve_health};
+use crate::limit::{Pace, Quota};
+use crate::pipeline::{Pipeline, Shared, pipeline};
+
+/// Bounds on what a caller's connection may cost before anything is known about it.
+const MAX_CONNECTIONS: usize = 4_096;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_HEAD: usize = 16 << 10;
+const MAX_HEADERS: usize = 64;
+/// How often the count of the day's requests is written down.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// Why the gateway could not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which one.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The state directory cannot be used.
+    #[error("cannot use the state directory {directory}: {source}")]
+    State {
+        /// Which one.
+        directory: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A gateway that is serving.
+#[derive(Debug)]
+pub struct Gateway {
+    address: ListenAddress,
+    health_address: std::net::SocketAddr,
+    health: Arc<Health>,
+    stop: CancellationToken,
+    stop_health: CancellationToken,
+    connections: TaskTracker,
+    background: TaskTracker,
+    quota: Arc<Quota>,
+    state: Option<std::path::PathBuf>,
+}
+
+impl Gateway {
+    /// Binds every address, then serves.
+    ///
+    /// # Errors
+    /// When an address cannot be listened on or the state directory cannot be used. Then nothing is left behind.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let quota = match &config.state {
+            Some(directory) => open_state(directory).map_err(|source| StartError::State {
+                directory: directory.display().to_string(),
+                source,
+            })?,
+            None => Quota::default(),
+        };
+        let (listener, address) = Listener::bind(&config.listen.address).await.map_err(|source| StartError::Listen {
+            address: config.listen.address.to_string(),
+            source,
+        })?;
+        let on_health = |source| StartError::Listen { address: config.health.to_string(), source };
+        let health_listener = TcpListener::bind(config.health).await.map_err(on_health)?;
+        let health_address = health_listener.local_addr().map_err(on_health)?;
+
+        let shared = Shared {
+            current: Arc::new(ArcSwap::from_pointee(config.snapshot)),
+            pace: Arc::new(Pace::default()),
+            quota: Arc::new(quota),
+        };
+        let gateway = Self {
+            address,
+            health_address,
+            health: Arc::new(Health::default()),
+            stop: CancellationToken::new(),
+            stop_health: CancellationToken::new(),
+            connections: TaskTracker::new(),
+            background: TaskTracker::new(),
+            quota: Arc::clone(&shared.quota),
+            state: config.state,
+        };
+        let accept = Accept {
+            listener,
+            tls: config.listen.tls.map(TlsAcceptor::from),
+            pipeline: pipeline(&shared, &config.upstream),
+            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            connections: gateway.connections.clone(),
+            stop: gateway.stop.clone(),
+        };
+        gateway.background.spawn(accept.run());
+        let health = serve_health(health_listener, Arc::clone(&gateway.health), gateway.stop_health.clone());
+        gateway.background.spawn(health);
+        if let Some(directory) = gateway.state.clone() {
+            let (quota, stop) = (Arc::clone(&gateway.quota), gateway.stop.clone());
+            gateway.background.spawn(async move {
+                while timeout(SAVE_EVERY, stop.cancelled()).await.is_err() {
+                    save(&quota, &directory);
+                }
+            });
+        }
+        gateway.health.set_ready();
+        Ok(gateway)
+    }
+
+    /// Where callers connect; the port that was picked, if the configuration left it open.
+    #[must_use]
+    pub const fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// Where `/livez` and `/readyz` answer.
+    #[must_use]
+    pub const fn health_address(&self) -> std::net::SocketAddr {
+        self.health_address
+    }
+
+    /// Says "not ready", takes no more connections, lets requests in flight finish, and gives up on them after
+    /// `deadline`. Returns whether all finished.
+    pub async fn drain(self, deadline: Duration) -> bool {
+        self.health.set_draining();
+        self.stop.cancel();
+        self.connections.close();
+        let finished = timeout(deadline, self.connections.wait()).await.is_ok();
+        if let Some(directory) = &self.state {
+            save(&self.quota, directory);
+        }
+        if let ListenAddress::Unix(path) = &self.address {
+            // Best effort: the next start removes a socket that nobody listens on.
+            let _ = std::fs::remove_file(path);
+        }
+        self.stop_health.cancel();
+        self.background.close();
+        finished
+    }
+}
+
+fn open_state(directory: &Path) -> io::Result<Quota> {
+    std::fs::create_dir_all(directory)?;
+    // Whether it can be written shows now, and not when the first count is lost.
+    tempfile::NamedTempFile::new_in(directory)?.close()?;
+    Quota::load(directory)
+}
+
+fn save(quota: &Quota, directory: &Path) {
+    if let Err(error) = quota.save(directory) {
+        tracing::error!(directory = %directory.display(), %error, "the count of the day's requests cannot be written");
+    }
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    async fn bind(address: &ListenAddress) -> io::Result<(Self, ListenAddress)> {
+        match address {
+            ListenAddress::Tcp(address) => {
+                let listener = TcpListener::bind(address).await?;
+                let address = listener.local_addr()?;
+                Ok((Self::Tcp(listener), ListenAddress::Tcp(address)))
+            }
+            ListenAddress::Unix(path) => {
+                remove_stale(path).await?;
+                Ok((Self::Unix(UnixListener::bind(path)?), address.clone()))
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Connection> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // A connection that is gone already shows when it is read.
+                let _ = stream.set_nodelay(true);
+                Ok(Connection::Tcp(stream))
+            }
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Connection::Unix(stream)),
+        }
+    }
+}
+
+/// Removes a socket that a process which is gone has left behind. One that somebody listens on stays.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).await.is_err() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+struct Accept {
+    listener: Listener,
+    tls: Option<TlsAcceptor>,
+    pipeline: Pipeline<Incoming>,
+    slots: Arc<Semaphore>,
+    connections: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Accept {
+    async fn run(self) {
+        loop {
+            // The slot comes first: connections beyond the bound wait in the kernel's queue, not here.
+            let slot = Arc::clone(&self.slots).acquire_owned();
+            let accepted = async {
+                let slot = slot.await;
+                (slot, self.listener.accept().await)
+            };
+            let (slot, connection) = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = accepted => accepted,
+            };
+            let connection = match connection {
+                Ok(connection) => connection,
+                Err(error) => {
+                    // Out of file descriptors, mostly: let some be closed before trying again.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let (tls, pipeline, stop) = (self.tls.clone(), self.pipeline.clone(), self.stop.clone());
+            self.connections.spawn(async move {
+                let _slot = slot;
+                match connection {
+                    Connection::Tcp(stream) => serve(stream, tls, pipeline, stop).await,
+                    Connection::Unix(stream) => serve(stream, tls, pipeline, stop).await,
+                }
+            });
+        }
+    }
+}
+
+async fn serve<S>(stream: S, tls: Option<TlsAcceptor>, pipeline: Pipeline<Incoming>, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match tls {
+        None => serve_http(stream, pipeline, stop).await,
+        // A handshake that fails is no request; there is nobody to answer.
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+                serve_http(stream, pipeline, stop).await;
+            }
+        }
+    }
+}
+
+async fn serve_http<S>(stream: S, pipeline: Pipeline<Incoming>, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: Request<Incoming>| pipeline.clone().call(request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .half_close(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        audit::record_unparsed(&error);
+    }
+}

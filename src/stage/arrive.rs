@@ -1,0 +1,139 @@
+//! `http::Request` → [`Arrived`]: a message that reads the same to everybody.
+//!
+//! hyper refuses what breaks HTTP's grammar. What it lets through although two servers could read it differently is
+//! refused here, before anything is looked at.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Request, Version};
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::audit::Trail;
+use crate::domain::target::{MAX_TARGET_LENGTH, TargetError};
+use crate::rejection::{Malformed, Rejection};
+use crate::snapshot::Snapshot;
+
+use super::Passage;
+
+/// A body that did not end at once. It has to end without a byte.
+pub(crate) type CallerBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A request whose message is unambiguous. Nothing else is known of it yet.
+pub struct Arrived {
+    pub(super) passage: Passage,
+    pub(super) method: http::Method,
+    pub(super) target: http::uri::PathAndQuery,
+    pub(super) headers: HeaderMap,
+}
+
+/// The header that names a nickname.
+pub(crate) const NICKNAME: HeaderName = HeaderName::from_static("gateway-nickname");
+
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const PAGE: HeaderName = HeaderName::from_static("page");
+
+/// Headers that decide about a request. A name that becomes one of these when `_` and `.` are read as `-` is refused,
+/// because some servers read it so.
+const DECIDING: [&str; 9] = [
+    "authorization",
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "gateway-nickname",
+    "x-request-id",
+    "page",
+    "accept",
+    "idempotency-key",
+];
+
+/// Takes a request in, if its message reads the same to everybody.
+///
+/// # Errors
+/// When it does not.
+pub(crate) fn arrive<B>(request: Request<B>, snapshot: Arc<Snapshot>, trail: Trail) -> Result<Arrived, Rejection>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (head, body) = request.into_parts();
+    if !matches!(head.version, Version::HTTP_11 | Version::HTTP_10) {
+        return Err(Rejection::Malformed(Malformed::Version));
+    }
+    check_headers(&head.headers, head.version).map_err(Rejection::Malformed)?;
+    let origin_form = head.uri.scheme().is_none() && head.uri.authority().is_none();
+    let target = head.uri.into_parts().path_and_query.filter(|_| origin_form);
+    let target = target.ok_or(Rejection::Malformed(Malformed::Target(TargetError::NotOriginForm)))?;
+    if target.as_str().len() > MAX_TARGET_LENGTH {
+        return Err(Rejection::TargetTooLong);
+    }
+    // A body of known length is refused unread; one of unknown length has to end without a byte, which `shape` sees to.
+    if body.size_hint().exact().is_some_and(|length| length > 0) {
+        return Err(Rejection::BodyNotAllowed);
+    }
+    let body = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync());
+    Ok(Arrived { passage: Passage { snapshot, trail, body }, method: head.method, target, headers: head.headers })
+}
+
+fn check_headers(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {
+    if !one(headers, &HOST).is_some_and(is_host) {
+        return Err(Malformed::Host);
+    }
+    if headers.contains_key(UPGRADE) || headers.contains_key(HTTP2_SETTINGS) {
+        return Err(Malformed::Upgrade);
+    }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        let chunked =
+            one(headers, &TRANSFER_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !chunked || version != Version::HTTP_11 || headers.contains_key(CONTENT_LENGTH) {
+            return Err(Malformed::TransferEncoding);
+        }
+    }
+    if headers.contains_key(TRAILER) {
+        return Err(Malformed::Header("Trailer"));
+    }
+    for (name, header) in [(NICKNAME, "Gateway-Nickname"), (PAGE, "Page")] {
+        if headers.contains_key(&name) && one(headers, &name).is_none() {
+            return Err(Malformed::Header(header));
+        }
+    }
+    let alias = headers.keys().map(HeaderName::as_str).filter(|name| name.contains(['_', '.'])).any(|name| {
+        let folded = name.replace(['_', '.'], "-");
+        DECIDING.contains(&folded.as_str())
+    });
+    if alias { Err(Malformed::HeaderAlias) } else { Ok(()) }
+}
+
+/// The only value of a header, if it stands exactly once.
+pub(super) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// `host` or `host:port` (RFC 9112 §3.2), without user name, path or anything else.
+fn is_host(value: &HeaderValue) -> bool {
+    let Ok(text) = value.to_str() else { return false };
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
+    plain && text.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.host().is_empty())
+}
+
+impl Arrived {
+    /// The only `Authorization`, if there is exactly one.
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        one(&self.headers, &AUTHORIZATION)
+    }
+
+    /// What is known of the request so far.
+    #[must_use]
+    pub fn trail(&self) -> &Trail {
+        &self.passage.trail
+    }
+}

@@ -1,0 +1,246 @@
+//! `Identified` → [`Classified`]: which endpoint is called, with which values.
+//!
+//! After this stage nothing of the caller's own bytes is left: what goes upstream is written from what was understood.
+
+use std::num::NonZeroU32;
+
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use crate::domain::call::Call;
+use crate::domain::endpoint::{AnswerTypes, Method};
+use crate::domain::matrix::{CallerId, Named};
+use crate::domain::nickname::Nicknames;
+use crate::rejection::{Malformed, Rejection};
+
+use super::arrive::{Arrived, NICKNAME};
+use super::identify::Identified;
+use super::{Check, Passage};
+
+/// A request that is one call of one endpoint.
+pub struct Classified {
+    pub(super) passage: Passage,
+    pub(super) caller: CallerId,
+    pub(super) call: Call,
+    pub(super) named: Named,
+    pub(super) answer: Option<AnswerType>,
+    pub(super) page: Option<NonZeroU32>,
+}
+
+/// The media type to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerType {
+    /// `application/json`
+    Json,
+    /// `application/xml`
+    Xml,
+    /// `text/plain`
+    Text,
+}
+
+impl AnswerType {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Xml => "application/xml",
+            Self::Text => "text/plain",
+        }
+    }
+}
+
+/// The stage.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Classify;
+
+impl Check for Classify {
+    type In = Identified;
+    type Out = Classified;
+
+    fn check(&self, identified: Identified) -> Result<Classified, Rejection> {
+        let Identified { arrived, caller } = identified;
+        let Arrived { passage, method, target, headers } = arrived;
+        let policy = &passage.snapshot.policy;
+        let call = Call::read(&policy.catalogue, method.as_str(), target.as_str())?;
+        let endpoint = policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
+        passage.trail.facts().endpoint = Some(endpoint.name.clone());
+        let named = named(&policy.nicknames, headers.get(NICKNAME), call.base_nickname())?;
+        let answer = answer_type(endpoint.answers, endpoint.method, &headers)?;
+        let page = if endpoint.paged { page(&headers)? } else { None };
+        Ok(Classified { passage, caller, call, named, answer, page })
+    }
+}
+
+/// Which nickname a header or base path names.
+///
+/// # Errors
+/// When both do, and differ.
+pub(crate) fn named(
+    nicknames: &Nicknames,
+    header: Option<&http::HeaderValue>,
+    base: Option<&str>,
+) -> Result<Named, Rejection> {
+    let header = header.map(|value| value.to_str().unwrap_or_default());
+    if let (Some(header), Some(base)) = (header, base)
+        && !header.eq_ignore_ascii_case(base)
+    {
+        return Err(Rejection::Malformed(Malformed::TwoNicknames));
+    }
+    Ok(match header.or(base) {
+        None => Named::Nothing,
+        Some(name) => nicknames.find(name).map_or(Named::Undeclared, Named::Nickname),
+    })
+}
+
+/// The page asked for. ClickBank counts from 1, and takes the number from a header.
+fn page(headers: &HeaderMap) -> Result<Option<NonZeroU32>, Rejection> {
+    let Some(value) = headers.get("page") else { return Ok(None) };
+    let digits =
+        value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0'));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(page) => Ok(Some(page)),
+        None => Err(Rejection::Malformed(Malformed::Header("Page"))),
+    }
+}
+
+/// The type to ask ClickBank for: the one that the caller likes best among those that the endpoint produces, XML where
+/// the caller likes several equally well, as ClickBank itself does. `None` where answers have no body.
+///
+/// # Errors
+/// When the caller accepts none of them.
+fn answer_type(produced: AnswerTypes, method: Method, headers: &HeaderMap) -> Result<Option<AnswerType>, Rejection> {
+    if method == Method::Head || !(produced.json || produced.xml || produced.text) {
+        return Ok(None);
+    }
+    let candidates =
+        [(produced.xml, AnswerType::Xml), (produced.json, AnswerType::Json), (produced.text, AnswerType::Text)];
+    let candidates = candidates.into_iter().filter(|(produced, _)| *produced).map(|(_, answer)| answer);
+    let ranges = accepted_ranges(headers)?;
+    // `max_by_key` keeps the last of equals, so the order is turned round.
+    let best = candidates
+        .rev()
+        .map(|answer| (if ranges.is_empty() { 1_000 } else { quality(&ranges, answer) }, answer))
+        .max_by_key(|(quality, _)| *quality);
+    match best {
+        Some((quality, answer)) if quality > 0 => Ok(Some(answer)),
+        // A bare count is the same three digits in every type, and clients that send one Accept with every call exist.
+        _ if produced.text && !produced.json && quality(&ranges, AnswerType::Json) > 0 => Ok(Some(AnswerType::Text)),
+        _ => Err(Rejection::NotAcceptable(produced)),
+    }
+}
+
+/// A media range (RFC 9110 §12.5.1) and its quality in thousandths.
+type Range = (String, u16);
+
+fn accepted_ranges(headers: &HeaderMap) -> Result<Vec<Range>, Rejection> {
+    let mut ranges = Vec::new();
+    for value in headers.get_all(ACCEPT) {
+        let text = value.to_str().map_err(|_| Rejection::Malformed(Malformed::Header("Accept")))?;
+        for range in text.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let quality = parts
+                .filter_map(|parameter| parameter.split_once('='))
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+                .map_or(Some(1_000), |(_, quality)| thousandths(quality.trim()));
+            ranges.push((name, quality.ok_or(Rejection::Malformed(Malformed::Header("Accept")))?));
+        }
+    }
+    Ok(ranges)
+}
+
+/// A quality value (RFC 9110 §12.4.2), in thousandths.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let fraction: u16 = format!("{fraction:0<3}").parse().ok().filter(|_| digits)?;
+    match whole {
+        "0" => Some(fraction),
+        // Java's HttpURLConnection writes `q=.2`.
+        "" if text.len() > 1 => Some(fraction),
+        "1" if fraction == 0 => Some(1_000),
+        _ => None,
+    }
+}
+
+/// How well the caller likes a type: by the most specific range that covers it.
+fn quality(ranges: &[Range], answer: AnswerType) -> u16 {
+    let name = answer.as_str();
+    let group = name.split_once('/').map_or("", |(group, _)| group);
+    let aliases: &[&str] = if answer == AnswerType::Xml { &["text/xml"] } else { &[] };
+    let covering = ranges.iter().filter_map(|(range, quality)| {
+        let specificity = if range == name || aliases.contains(&range.as_str()) {
+            2
+        } else if range.strip_suffix("/*").is_some_and(|other| other == group) {
+            1
+        } else if range == "*/*" || range == "*" {
+            0
+        } else {
+            return None;
+        };
+        Some((specificity, *quality))
+    });
+    covering.max().map_or(0, |(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: AnswerTypes = AnswerTypes { json: true, xml: true, text: false, csv: false };
+    const COUNT: AnswerTypes = AnswerTypes { json: false, xml: false, text: true, csv: false };
+
+    fn chosen(produced: AnswerTypes, accept: &[&str]) -> Option<AnswerType> {
+        let mut headers = HeaderMap::new();
+        for value in accept {
+            headers.append(ACCEPT, value.parse().unwrap());
+        }
+        answer_type(produced, Method::Get, &headers).ok().flatten()
+    }
+
+    #[test]
+    fn the_answer_is_of_the_type_that_the_caller_likes_best() {
+        use AnswerType::{Json, Text, Xml};
+        for (produced, accept, expected) in [
+            (BOTH, &[][..], Some(Xml)),
+            (BOTH, &["*/*"], Some(Xml)),
+            (BOTH, &["application/json"], Some(Json)),
+            (BOTH, &["Application/JSON; charset=utf-8"], Some(Json)),
+            (BOTH, &["application/xml;q=0.5, application/json;q=0.6"], Some(Json)),
+            (BOTH, &["application/xml;q=0.5", "application/json;q=0.4"], Some(Xml)),
+            (BOTH, &["application/json, text/plain, */*"], Some(Json)),
+            (BOTH, &["text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"], Some(Xml)),
+            (BOTH, &["text/html, */*; q=0.2"], Some(Xml)),
+            (BOTH, &["text/xml"], Some(Xml)),
+            (BOTH, &["application/*;q=0.1, application/xml;q=0"], Some(Json)),
+            (BOTH, &["text/csv"], None),
+            (BOTH, &["application/json;q=2"], None),
+            (COUNT, &[], Some(Text)),
+            (COUNT, &["text/plain"], Some(Text)),
+            (COUNT, &["application/json"], Some(Text)),
+            (COUNT, &["application/xml"], None),
+        ] {
+            assert_eq!(chosen(produced, accept), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn pages_are_counted_from_one() {
+        for (value, expected) in [
+            ("1", Ok(1)),
+            ("27", Ok(27)),
+            ("0", Err(())),
+            ("-1", Err(())),
+            ("01", Err(())),
+            ("1 ", Ok(1)),
+            ("+1", Err(())),
+            ("", Err(())),
+            ("4294967296", Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("page", value.trim().parse().unwrap());
+            assert_eq!(page(&headers).map(|page| page.unwrap().get()).map_err(|_| ()), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `Shaped` → [`Outbound`]: the request in the gateway's own words, with the credential of its permit.
+//!
+//! The header set is built from nothing: what a caller sent cannot get into it. This is the only file that takes a
+//! credential's value out of its type.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderName, USER_AGENT};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::Empty;
+
+use crate::domain::endpoint::Changes;
+use crate::rejection::Rejection;
+
+use super::classify::AnswerType;
+use super::shape::Shaped;
+use super::{Check, Passage};
+
+const PAGE: HeaderName = HeaderName::from_static("page");
+const OUR_USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
+
+/// A request as it goes to ClickBank. Only this file makes one.
+pub struct Outbound {
+    passage: Passage,
+    answer: Option<AnswerType>,
+    changes: Changes,
+    request: Request<Empty<Bytes>>,
+}
+
+impl Outbound {
+    /// Takes it apart for sending, which can happen once.
+    pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
+        let Self { passage, answer, changes, request } = self;
+        (Sending { passage, answer, changes }, request)
+    }
+}
+
+/// What is kept of an [`Outbound`] while its request is on the wire.
+pub(super) struct Sending {
+    pub(super) passage: Passage,
+    pub(super) answer: Option<AnswerType>,
+    pub(super) changes: Changes,
+}
+
+/// The stage.
+#[derive(Clone, Debug)]
+pub struct Inject {
+    authority: Authority,
+}
+
+impl Inject {
+    /// For requests to this authority, whatever a caller's `Host` says.
+    #[must_use]
+    pub const fn new(authority: Authority) -> Self {
+        Self { authority }
+    }
+}
+
+impl Check for Inject {
+    type In = Shaped;
+    type Out = Outbound;
+
+    fn check(&self, shaped: Shaped) -> Result<Outbound, Rejection> {
+        let Shaped { passage, call, answer, page, permit } = shaped;
+        let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
+        let target = PathAndQuery::try_from(call.target(endpoint)).map_err(|_| Rejection::UnknownEndpoint)?;
+        let mut uri = http::uri::Parts::default();
+        uri.scheme = Some(Scheme::HTTPS);
+        uri.authority = Some(self.authority.clone());
+        uri.path_and_query = Some(target);
+        let uri = Uri::from_parts(uri).map_err(|_| Rejection::UnknownEndpoint)?;
+
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(USER_AGENT, OUR_USER_AGENT);
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(answer) = answer {
+            headers.insert(ACCEPT, HeaderValue::from_static(answer.as_str()));
+        }
+        if let Some(page) = page {
+            headers.insert(PAGE, HeaderValue::from(page.get()));
+        }
+        if let Some(credential) = permit.credential() {
+            let secret = passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?;
+            headers.insert(AUTHORIZATION, secret.expose_to_upstream());
+        }
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method(endpoint.method);
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        let changes = endpoint.changes;
+        Ok(Outbound { passage, answer, changes, request })
+    }
+}
+
+const fn method(method: crate::domain::endpoint::Method) -> http::Method {
+    use crate::domain::endpoint::Method;
+    match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+    }
+}

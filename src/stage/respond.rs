@@ -1,0 +1,140 @@
+//! [`Guarded`], or a refusal, → the response. The only file that picks status codes and headers for callers.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::rejection::Rejection;
+
+use super::Check;
+use super::guard::{Guarded, Media};
+
+const GATEWAY_ERROR: HeaderName = HeaderName::from_static("gateway-error");
+const ACCEPTED_PERMISSIONS: HeaderName = HeaderName::from_static("gateway-accepted-permissions");
+
+/// The stage, and the end of the stack.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Respond;
+
+impl Check for Respond {
+    type In = Guarded;
+    type Out = Response<ReplyBody>;
+
+    fn check(&self, guarded: Guarded) -> Result<Response<ReplyBody>, Rejection> {
+        let Guarded { status, media, body, held } = guarded;
+        let mut response = Response::new(ReplyBody { data: Some(body).filter(|body| !body.is_empty()), _held: held });
+        *response.status_mut() = status;
+        if let Some(media) = media {
+            let name = match media {
+                Media::Json => "application/json",
+                Media::Xml => "application/xml",
+                Media::Text => "text/plain; charset=utf-8",
+            };
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(name));
+        }
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        Ok(response)
+    }
+}
+
+/// An answer's body. The memory that it holds counts until it is sent.
+#[derive(Debug)]
+pub struct ReplyBody {
+    data: Option<Bytes>,
+    _held: Option<OwnedSemaphorePermit>,
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.data.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.len() as u64))
+    }
+}
+
+/// The status of a refusal.
+const fn status(rejection: &Rejection) -> StatusCode {
+    match rejection {
+        Rejection::Malformed(_)
+        | Rejection::UnknownParameter { .. }
+        | Rejection::BodyNotAllowed
+        | Rejection::NicknameRequired { .. } => StatusCode::BAD_REQUEST,
+        Rejection::KeyRefused(_) => StatusCode::UNAUTHORIZED,
+        Rejection::PermissionMissing { .. }
+        | Rejection::NicknameNotGranted { .. }
+        | Rejection::ConfinedCredentialRequired { .. }
+        | Rejection::EndpointBlocked => StatusCode::FORBIDDEN,
+        Rejection::UnknownEndpoint => StatusCode::NOT_FOUND,
+        Rejection::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+        Rejection::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+        Rejection::TargetTooLong => StatusCode::URI_TOO_LONG,
+        Rejection::LimitPerSecond { .. } | Rejection::LimitPerDay { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Rejection::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
+        Rejection::UpstreamUnreachable
+        | Rejection::AnswerUnreadable
+        | Rejection::AnswerTooLarge
+        | Rejection::CredentialRefused
+        | Rejection::OutcomeUnknown
+        | Rejection::ExecutedAnswerWithheld => StatusCode::BAD_GATEWAY,
+        Rejection::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Rejection::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The answer to a refused request: `application/problem+json` (RFC 9457).
+#[must_use]
+pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyBody> {
+    let status = status(rejection);
+    let code = rejection.code().as_str();
+    let problem = serde_json::json!({
+        "type": format!("urn:clickbank-gateway:error:{code}"),
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": rejection.detail(),
+        "request_id": request_id,
+    });
+    let mut response = Response::new(ReplyBody { data: Some(Bytes::from(problem.to_string())), _held: None });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(GATEWAY_ERROR, HeaderValue::from_static(code));
+    match rejection {
+        Rejection::KeyRefused(_) => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"clickbank-gateway\""));
+        }
+        Rejection::MethodNotAllowed(methods) => {
+            let methods: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+            headers.extend(HeaderValue::try_from(methods.join(", ")).ok().map(|methods| (ALLOW, methods)));
+        }
+        Rejection::PermissionMissing { needed, .. } | Rejection::NicknameNotGranted { needed } => {
+            let needed = HeaderValue::try_from(needed.to_string()).ok();
+            headers.extend(needed.map(|needed| (ACCEPTED_PERMISSIONS, needed)));
+        }
+        Rejection::LimitPerSecond { retry_after } | Rejection::LimitPerDay { retry_after } => {
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        // What follows on a connection after such a message cannot be trusted to be a request.
+        Rejection::Malformed(_) | Rejection::BodyNotAllowed => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    response
+}

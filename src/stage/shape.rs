@@ -1,0 +1,82 @@
+//! `Permitted` → [`Shaped`]: the request waits for its turn, and counts.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, timeout};
+
+use crate::domain::call::Call;
+use crate::limit::{Pace, Quota, Spent, TooLate};
+use crate::rejection::{Malformed, Rejection};
+
+use super::arrive::CallerBody;
+use super::authorize::{Permit, Permitted};
+use super::classify::AnswerType;
+use super::{Passage, Step};
+
+/// The longest that a body without a byte may take to end.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A permitted call whose turn it is.
+pub struct Shaped {
+    pub(super) passage: Passage,
+    pub(super) call: Call,
+    pub(super) answer: Option<AnswerType>,
+    pub(super) page: Option<NonZeroU32>,
+    pub(super) permit: Permit,
+}
+
+/// The stage.
+#[derive(Clone, Debug, Default)]
+pub struct Shape {
+    pace: Arc<Pace>,
+    quota: Arc<Quota>,
+}
+
+impl Shape {
+    /// With the counters that all requests share.
+    #[must_use]
+    pub const fn new(pace: Arc<Pace>, quota: Arc<Quota>) -> Self {
+        Self { pace, quota }
+    }
+}
+
+impl Step for Shape {
+    type In = Permitted;
+    type Out = Shaped;
+
+    async fn step(&self, permitted: Permitted) -> Result<Shaped, Rejection> {
+        let Permitted { mut passage, call, answer, page, permit } = permitted;
+        if let Some(body) = passage.body.take() {
+            end_body(body).await?;
+        }
+        let began = Instant::now();
+        let limits = passage.snapshot.limits;
+        let turn = self.pace.turn(permit.caller(), &limits).await;
+        passage.trail.facts().waited = began.elapsed();
+        turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
+        self.quota
+            .spend(&limits, SystemTime::now())
+            .map_err(|Spent { retry_after }| Rejection::LimitPerDay { retry_after })?;
+        Ok(Shaped { passage, call, answer, page, permit })
+    }
+}
+
+/// Reads a body of unknown length to its end, which has to come soon and without a byte: PHP and Node send an empty
+/// chunked body with a POST that has none. Polling it is also what answers `Expect: 100-continue`.
+async fn end_body(mut body: CallerBody) -> Result<(), Rejection> {
+    let ended = timeout(BODY_TIMEOUT, async {
+        while let Some(frame) = body.frame().await {
+            match frame.map(http_body::Frame::into_data) {
+                Ok(Ok(data)) if data.is_empty() => {}
+                Ok(Ok(_)) => return Err(Rejection::BodyNotAllowed),
+                // Trailers, or a body that broke off.
+                Ok(Err(_)) | Err(_) => return Err(Rejection::Malformed(Malformed::Body)),
+            }
+        }
+        Ok(())
+    });
+    ended.await.unwrap_or(Err(Rejection::Malformed(Malformed::Body)))
+}
