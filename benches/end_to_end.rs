@@ -1,1 +1,3 @@
+//! What the gateway adds to a call.
+
 fn main() {}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `clickbank-gateway` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clickbank_gateway::cli::run()
+}

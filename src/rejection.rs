@@ -283,15 +283,15 @@ impl Rejection {
 
     /// The refusal that follows from a denial, with names in place of numbers.
     #[must_use]
-    pub fn from_denial(denial: Denial, policy: &Policy, needed: PermissionSet, nicknames: Vec<String>) -> Self {
-        let named = |set| policy.nicknames.names(&set).into_iter().map(str::to_owned).collect();
+    pub fn from_denial(denial: &Denial, policy: &Policy, needed: PermissionSet, nicknames: Vec<String>) -> Self {
+        let named = |set| policy.nicknames.names(set).into_iter().map(str::to_owned).collect();
         match denial {
             Denial::EndpointBlocked => Self::EndpointBlocked,
-            Denial::PermissionMissing { needed, missing } => Self::PermissionMissing { needed, missing },
+            &Denial::PermissionMissing { needed, missing } => Self::PermissionMissing { needed, missing },
             Denial::NicknameNotGranted => Self::NicknameNotGranted { needed },
             Denial::NicknameRequired(set) => Self::NicknameRequired { nicknames: named(set) },
-            Denial::ConfinedCredentialRequired(why) => Self::ConfinedCredentialRequired { why, needed, nicknames },
-            Denial::NotSupported(what) => Self::NotSupported(what),
+            &Denial::ConfinedCredentialRequired(why) => Self::ConfinedCredentialRequired { why, needed, nicknames },
+            &Denial::NotSupported(what) => Self::NotSupported(what),
         }
     }
 

@@ -80,16 +80,13 @@ impl Gateway {
     /// When an address cannot be listened on or the state directory cannot be used. Then nothing is left behind.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let quota = match &config.state {
-            Some(directory) => open_state(directory).map_err(|source| StartError::State {
-                directory: directory.display().to_string(),
-                source,
-            })?,
+            Some(directory) => open_state(directory)
+                .map_err(|source| StartError::State { directory: directory.display().to_string(), source })?,
             None => Quota::default(),
         };
-        let (listener, address) = Listener::bind(&config.listen.address).await.map_err(|source| StartError::Listen {
-            address: config.listen.address.to_string(),
-            source,
-        })?;
+        let (listener, address) = Listener::bind(&config.listen.address)
+            .await
+            .map_err(|source| StartError::Listen { address: config.listen.address.to_string(), source })?;
         let on_health = |source| StartError::Listen { address: config.health.to_string(), source };
         let health_listener = TcpListener::bind(config.health).await.map_err(on_health)?;
         let health_address = health_listener.local_addr().map_err(on_health)?;

@@ -1,1 +1,1 @@
-
+//! Leaving out a stage, or swapping two, does not compile.

@@ -323,9 +323,9 @@ fn show_duration(duration: Duration) -> String {
     match seconds {
         _ if duration.subsec_millis() != 0 => format!("{}ms", duration.as_millis()),
         0 => "0s".to_owned(),
-        _ if seconds % 86_400 == 0 => format!("{}d", seconds / 86_400),
-        _ if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
-        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
         _ => format!("{seconds}s"),
     }
 }
@@ -339,7 +339,8 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 fn show_size(size: u64) -> String {
-    let (unit, factor) = UNITS.iter().find(|(_, factor)| size >= *factor && size % factor == 0).unwrap_or(&("B", 1));
+    let (unit, factor) =
+        UNITS.iter().find(|(_, factor)| size >= *factor && size.is_multiple_of(*factor)).unwrap_or(&("B", 1));
     format!("{} {unit}", size / factor)
 }
 

@@ -46,7 +46,8 @@ fn read(
             "remove the section; keys are managed with the `key` command",
         );
     }
-    let upstream = read_upstream(form.take("upstream").as_ref(), directory);
+    let upstream = form.take("upstream");
+    let upstream = read_upstream(form, upstream.as_ref(), directory);
     let limits = read_limits(form.take("limits").as_ref());
     let nicknames =
         form.require("nicknames", "add `[nicknames]` with a line for each account, such as `acme = \"seller\"`");
@@ -184,7 +185,7 @@ fn read_health(entry: Option<&Entry<'_>>) -> Option<SocketAddr> {
     })
 }
 
-fn read_upstream(entry: Option<&Entry<'_>>, directory: &Path) -> Option<Upstream> {
+fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -> Option<Upstream> {
     let mut form = match entry {
         Some(entry) => Some(entry.form()?),
         None => None,
@@ -229,12 +230,10 @@ fn read_upstream(entry: Option<&Entry<'_>>, directory: &Path) -> Option<Upstream
     let tls = match tls::client_config(extra?) {
         Ok(tls) => tls,
         Err(error) => {
-            let at_fault = ca_file.as_ref().or(entry);
-            match at_fault {
-                Some(entry) => {
-                    entry.error(error.to_string(), "install the system's CA certificates, or name some with ca_file")
-                }
-                None => return None,
+            let mend = "install the system's CA certificates, or name some with ca_file under [upstream]";
+            match ca_file.as_ref().or(entry) {
+                Some(entry) => entry.error(error.to_string(), mend),
+                None => root.error(error.to_string(), mend),
             }
             return None;
         }
@@ -296,7 +295,7 @@ fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
     let share = form.take("share").map_or(Some(default.share), |entry| read_share(&entry));
     let max_wait = form
         .take("max_wait")
-        .map_or(Some(default.max_wait), |entry| entry.duration(Duration::ZERO..=Duration::from_secs(60)));
+        .map_or(Some(default.max_wait), |entry| entry.duration(Duration::ZERO..=Duration::from_mins(1)));
     form.finish();
     Some(Limits { per_second: per_second?, per_day: per_day?, share: share?, max_wait: max_wait? })
 }

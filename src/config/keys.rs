@@ -18,7 +18,12 @@ use super::problem::Findings;
 /// Reads the key file.
 pub(super) fn load(path: &Path, nicknames: &Nicknames, findings: &RefCell<Findings>) -> Option<(Keys, Matrix)> {
     let text = file::read_or_report(path, findings)?;
-    let rows = form::read(path, &text, findings, |form| {
+    Some(read(path, &text, nicknames, findings))
+}
+
+/// Reads a key file's text.
+pub(super) fn read(path: &Path, text: &str, nicknames: &Nicknames, findings: &RefCell<Findings>) -> (Keys, Matrix) {
+    let rows = form::read(path, text, findings, |form| {
         let tables = form.take("keys").and_then(|entry| entry.form()).map(|mut form| form.rest()).unwrap_or_default();
         let mut seen = Seen::default();
         tables.iter().filter_map(|(name, entry)| read_key(name, entry, nicknames, &mut seen)).collect::<Vec<_>>()
@@ -26,7 +31,7 @@ pub(super) fn load(path: &Path, nicknames: &Nicknames, findings: &RefCell<Findin
     let (keys, grants): (Vec<Key>, Vec<ScopeByPermission>) = rows.into_iter().unzip();
     let matrix = Matrix::new(grants);
     let keys = Keys::new(matrix.callers().zip(keys).collect());
-    Some((keys, matrix))
+    (keys, matrix)
 }
 
 /// Whose each id and digest is, to tell when one comes a second time.

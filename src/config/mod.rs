@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::endpoint::Endpoint;
+use crate::domain::nickname::Nicknames;
 use crate::snapshot::Snapshot;
 
 mod endpoint;
@@ -22,6 +23,7 @@ mod policy;
 /// What is wrong with a configuration.
 pub mod problem;
 
+pub(crate) use form::parse_duration;
 pub use problem::{Findings, Problem};
 
 /// A configuration that can be served.
@@ -149,4 +151,15 @@ pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
     });
     let findings = findings.into_inner();
     if findings.errors.is_empty() { Ok(endpoints) } else { Err(findings) }
+}
+
+/// Checks a key file's text as [`load`] would, without touching the file that is there.
+///
+/// # Errors
+/// When anything in it is wrong; `name` is the file's name in the findings.
+pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(), Findings> {
+    let findings = RefCell::new(Findings::default());
+    keys::read(name, text, nicknames, &findings);
+    let findings = findings.into_inner();
+    if findings.errors.is_empty() { Ok(()) } else { Err(findings) }
 }

@@ -143,8 +143,8 @@ pub(super) fn read_credentials(
             reach.error("reaches nothing", "list the permissions and nicknames that API Management shows for this key");
         }
         reaches.push((name.to_owned(), scopes.unwrap_or_default()));
-        let api_key = api_key.and_then(|entry| read_secret(entry, directory, secrets));
-        let developer_key = developer_key.map(|entry| read_secret(entry, directory, secrets));
+        let api_key = api_key.and_then(|entry| read_secret(&entry, directory, secrets));
+        let developer_key = developer_key.map(|entry| read_secret(&entry, directory, secrets));
         if let Some(value) = join_secret(api_key, developer_key) {
             values.push(value);
         }
@@ -194,7 +194,7 @@ fn join_secret(api_key: Option<Located<'_>>, developer_key: Option<Option<Locate
     }
 }
 
-fn read_secret<'a>(entry: Entry<'a>, directory: &Path, secrets: Secrets) -> Option<Located<'a>> {
+fn read_secret<'a>(entry: &Entry<'a>, directory: &Path, secrets: Secrets) -> Option<Located<'a>> {
     if entry.if_text().is_some() {
         // The text may well be the key itself, so it is not repeated.
         entry.error(
@@ -233,16 +233,14 @@ fn read_secret<'a>(entry: Entry<'a>, directory: &Path, secrets: Secrets) -> Opti
             if secrets == Secrets::Skip {
                 return None;
             }
-            match read_environment(name) {
-                Some(secret) => Some((variable, secret)),
-                None => {
-                    variable.error(
-                        format!("the environment has no variable `{}` with text in it", shown(name)),
-                        "set it for the gateway's process, or use `{ file = \"…\" }`, which can change without a restart",
-                    );
-                    None
-                }
-            }
+            let Some(secret) = read_environment(name) else {
+                variable.error(
+                    format!("the environment has no variable `{}` with text in it", shown(name)),
+                    "set it for the gateway's process, or use `{ file = \"…\" }`",
+                );
+                return None;
+            };
+            Some((variable, secret))
         }
         _ => {
             entry.error("has to name one place", "write `{ file = \"/run/secrets/…\" }` or `{ env = \"…\" }`");

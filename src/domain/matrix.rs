@@ -182,7 +182,7 @@ pub enum Denial {
     /// The request names a nickname that is not granted for this endpoint, or not declared.
     NicknameNotGranted,
     /// The call would pass for one of these alone.
-    NicknameRequired(NicknameSet),
+    NicknameRequired(Box<NicknameSet>),
     /// No credential is confined to what the caller may see, and without one the call cannot be judged.
     ConfinedCredentialRequired(Unconfined),
     /// It needs something that this release does not do yet.
@@ -287,7 +287,7 @@ impl Policy {
                 | Denial::NotSupported(Unsupported::LookUp | Unsupported::Filter)),
             ) if named == Named::Nothing => {
                 let alone = self.passing_alone(caller, endpoint, call, &resolution.allowed);
-                Decision::Deny(if alone.is_empty() { denial } else { Denial::NicknameRequired(alone) })
+                Decision::Deny(if alone.is_empty() { denial } else { Denial::NicknameRequired(Box::new(alone)) })
             }
             Err(denial) => Decision::Deny(denial),
             Ok(allowance) => Decision::Allow(allowance),

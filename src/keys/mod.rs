@@ -11,6 +11,8 @@ use crate::domain::secret::KeyDigest;
 
 /// Makes new keys, and tells mistyped ones.
 pub mod issue;
+/// Writes the key file.
+pub mod store;
 
 /// A key's name, chosen by people: 1 to 64 letters, digits, `.`, `-` and `_`, the first a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -62,7 +62,8 @@ impl Quota {
         if !self.changed.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let text: String = self.hours().iter().map(|(hour, count)| format!("{hour} {count}\n")).collect();
+        let lines: Vec<String> = self.hours().iter().map(|(hour, count)| format!("{hour} {count}")).collect();
+        let text = lines.join("\n") + "\n";
         let written = || {
             let mut file = tempfile::NamedTempFile::new_in(directory)?;
             io::Write::write_all(&mut file, text.as_bytes())?;
@@ -127,7 +128,7 @@ mod tests {
         quota.spend(&limits, at(5, 0)).unwrap();
         quota.spend(&limits, at(23, 0)).unwrap();
         let spent = quota.spend(&limits, at(24, 3_000)).unwrap_err();
-        assert_eq!(spent.retry_after, Duration::from_secs(600));
+        assert_eq!(spent.retry_after, Duration::from_mins(10));
         quota.spend(&limits, at(25, 0)).unwrap();
         assert!(quota.spend(&limits, at(25, 0)).is_err());
         quota.spend(&limits, at(30, 0)).unwrap();

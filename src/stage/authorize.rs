@@ -83,7 +83,7 @@ impl Check for Authorize {
             Decision::Deny(denial) => {
                 let about = resolution.effective.union(resolution.allowed.declared());
                 let nicknames = policy.nicknames.names(&about).into_iter().map(str::to_owned).collect();
-                Err(Rejection::from_denial(denial, policy, endpoint.permissions, nicknames))
+                Err(Rejection::from_denial(&denial, policy, endpoint.permissions, nicknames))
             }
         }
     }

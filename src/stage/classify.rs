@@ -117,15 +117,14 @@ fn answer_type(produced: AnswerTypes, method: Method, headers: &HeaderMap) -> Re
         [(produced.xml, AnswerType::Xml), (produced.json, AnswerType::Json), (produced.text, AnswerType::Text)];
     let candidates = candidates.into_iter().filter(|(produced, _)| *produced).map(|(_, answer)| answer);
     let ranges = accepted_ranges(headers)?;
-    // `max_by_key` keeps the last of equals, so the order is turned round.
-    let best = candidates
-        .rev()
-        .map(|answer| (if ranges.is_empty() { 1_000 } else { quality(&ranges, answer) }, answer))
-        .max_by_key(|(quality, _)| *quality);
+    // Without Accept, all are liked equally well. `max_by_key` keeps the last of equals, so the order is turned round.
+    let liking =
+        |answer| if ranges.is_empty() { Liking { quality: 1_000, specificity: 0 } } else { liking(&ranges, answer) };
+    let best = candidates.rev().map(|answer| (liking(answer), answer)).max_by_key(|(liking, _)| *liking);
     match best {
-        Some((quality, answer)) if quality > 0 => Ok(Some(answer)),
-        // A bare count is the same three digits in every type, and clients that send one Accept with every call exist.
-        _ if produced.text && !produced.json && quality(&ranges, AnswerType::Json) > 0 => Ok(Some(AnswerType::Text)),
+        Some((liking, answer)) if liking.quality > 0 => Ok(Some(answer)),
+        // A bare count is the same digits in every type, and there are clients that send one Accept with every call.
+        _ if produced.text && !produced.json && liking(AnswerType::Json).quality > 0 => Ok(Some(AnswerType::Text)),
         _ => Err(Rejection::NotAcceptable(produced)),
     }
 }
@@ -164,8 +163,16 @@ fn thousandths(text: &str) -> Option<u16> {
     }
 }
 
-/// How well the caller likes a type: by the most specific range that covers it.
-fn quality(ranges: &[Range], answer: AnswerType) -> u16 {
+/// How well the caller likes a type. Of equal qualities the one that was named wins over the one that a wildcard covers:
+/// `application/json, text/plain, */*` asks for JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Liking {
+    quality: u16,
+    specificity: u8,
+}
+
+/// What the most specific range that covers a type says of it.
+fn liking(ranges: &[Range], answer: AnswerType) -> Liking {
     let name = answer.as_str();
     let group = name.split_once('/').map_or("", |(group, _)| group);
     let aliases: &[&str] = if answer == AnswerType::Xml { &["text/xml"] } else { &[] };
@@ -181,7 +188,8 @@ fn quality(ranges: &[Range], answer: AnswerType) -> u16 {
         };
         Some((specificity, *quality))
     });
-    covering.max().map_or(0, |(_, quality)| quality)
+    let (specificity, quality) = covering.max().unwrap_or_default();
+    Liking { quality, specificity }
 }
 
 #[cfg(test)]

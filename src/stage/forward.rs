@@ -132,7 +132,8 @@ fn connect_fault(error: &Error) -> &'static str {
             return "connect-timeout";
         }
         let tls = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if current.is::<rustls::Error>() || tls.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if current.is::<rustls::Error>() || tls.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
+        {
             return "tls-not-verified";
         }
         cause = current.source();

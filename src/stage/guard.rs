@@ -193,11 +193,10 @@ fn judge_type(
     }
     let media = media.ok_or(Fault::Type)?;
     let fits = match (expected, asked) {
-        (Expected::Explanation, _) => true,
+        (Expected::Explanation, _) | (Expected::Answer, None) => true,
         (Expected::Answer, Some(AnswerType::Json)) => matches!(media, Media::Json | Media::Text),
         (Expected::Answer, Some(AnswerType::Xml)) => matches!(media, Media::Xml | Media::Text),
         (Expected::Answer, Some(AnswerType::Text)) => media == Media::Text,
-        (Expected::Answer, None) => true,
     };
     if fits { Ok(Some(media)) } else { Err(Fault::Type) }
 }

@@ -1,1 +1,3 @@
+//! The gateway's behaviours, a module each, in one binary.
 
+mod support;

@@ -1,0 +1,149 @@
+//! `can-i`: the decision that a live request would get, from the same code, without sending anything.
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::config::Secrets;
+use crate::domain::call::Call;
+use crate::domain::credential::CredentialId;
+use crate::domain::matrix::{Allowance, Decision, Named};
+use crate::rejection::Rejection;
+use crate::snapshot::Snapshot;
+use crate::stage::classify;
+
+use super::Context;
+use super::output::{self, OutputFormat, Style, styled};
+
+/// Arguments of `can-i`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  clickbank-gateway can-i billing GET /rest/1.3/orders2/list\n  \
+                        clickbank-gateway can-i billing GET '/rest/1.3/products/list?site=acme'\n  \
+                        clickbank-gateway can-i billing GET /@acme/rest/1.3/orders2/count\n\n\
+                        Exit codes: 0 yes, 1 no, 2 could not answer.")]
+pub(crate) struct CanI {
+    /// The key's name or id (not the key itself)
+    key: String,
+    /// GET, HEAD, POST, PUT or DELETE
+    method: String,
+    /// Path and query, as the app would send them
+    target: String,
+    /// The nickname that the app would name in Gateway-Nickname
+    #[arg(long)]
+    nickname: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    decision: &'static str,
+    reason: &'static str,
+    detail: String,
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nicknames: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confined: Option<bool>,
+}
+
+impl CanI {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
+        let snapshot = context.load(Secrets::Skip)?.0.snapshot;
+        let answer = self.ask(&snapshot)?;
+        let allowed = answer.decision == "Allow";
+        if context.output == OutputFormat::Json {
+            output::print_json(&answer)?;
+            return Ok(allowed);
+        }
+        let colour = output::colour();
+        let (word, style) = if allowed { ("yes", Style::Good) } else { ("no", Style::Bad) };
+        let mut text = format!("{}  {}\n     {}\n", styled(word, style, colour), answer.reason, answer.detail);
+        for (label, value) in [
+            ("endpoint", answer.endpoint),
+            ("nicknames", Some(answer.nicknames.join(", ")).filter(|names| !names.is_empty())),
+            (
+                "credential",
+                answer.credential.map(|name| match answer.confined {
+                    Some(true) => format!("{name} (confined to what the key may see)"),
+                    _ => format!("{name} (reaches more than the key may see)"),
+                }),
+            ),
+        ] {
+            if let Some(value) = value {
+                text.push_str(&format!("     {} {value}\n", styled(&format!("{label:10}"), Style::Dim, colour)));
+            }
+        }
+        output::print(&text)?;
+        Ok(allowed)
+    }
+
+    fn ask(&self, snapshot: &Snapshot) -> anyhow::Result<Answer> {
+        let policy = &snapshot.policy;
+        let Some((caller, key)) = snapshot.keys.find(&self.key) else {
+            anyhow::bail!("there is no key named `{}`; `clickbank-gateway key list` lists them", self.key);
+        };
+        let mut answer = Answer {
+            decision: "Deny",
+            reason: "",
+            detail: String::new(),
+            key: key.name.to_string(),
+            endpoint: None,
+            nicknames: Vec::new(),
+            credential: None,
+            confined: None,
+        };
+        if let Err(fault) = snapshot.keys.identify(&key.digest, Timestamp::now()) {
+            answer.reason = Rejection::KeyRefused(fault).code().as_str();
+            answer.detail = format!("The key is {}, so every call with it is refused.", fault.as_str());
+            return Ok(answer);
+        }
+        let called =
+            Call::read(&policy.catalogue, &self.method, &self.target).map_err(Rejection::from).and_then(|call| {
+                let header = self.nickname.as_deref().map(http::HeaderValue::from_str).transpose();
+                let header = header.map_err(|_| Rejection::NicknameNotGranted { needed: <_>::default() })?;
+                let named = classify::named(&policy.nicknames, header.as_ref(), call.base_nickname())?;
+                Ok((call, named))
+            });
+        let (call, named): (Call, Named) = match called {
+            Ok(called) => called,
+            Err(rejection) => return Ok(answer.denied(&rejection)),
+        };
+        let Some(endpoint) = policy.catalogue.endpoint(call.endpoint()) else {
+            return Ok(answer.denied(&Rejection::UnknownEndpoint));
+        };
+        answer.endpoint = Some(endpoint.name.clone());
+        let resolution = policy.resolve(caller, endpoint, &call, named);
+        let names = |set| policy.nicknames.names(set).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        match policy.decide(caller, endpoint, &call, named, &resolution) {
+            Decision::Allow(Allowance { reason, nicknames, credential }) => {
+                answer.decision = "Allow";
+                answer.reason = reason.as_str();
+                answer.detail = format!("{}.", capitalised(reason.description()));
+                answer.nicknames = names(&nicknames);
+                answer.credential = credential.map(|id: CredentialId| policy.credentials.name(id).to_owned());
+                answer.confined = resolution.choice.map(|choice| choice.confined).filter(|_| credential.is_some());
+                Ok(answer)
+            }
+            Decision::Deny(denial) => {
+                let about = resolution.effective.union(resolution.allowed.declared());
+                Ok(answer.denied(&Rejection::from_denial(&denial, policy, endpoint.permissions, names(&about))))
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn denied(mut self, rejection: &Rejection) -> Self {
+        self.reason = rejection.code().as_str();
+        self.detail = rejection.detail();
+        self
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}

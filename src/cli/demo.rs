@@ -1,0 +1,385 @@
+//! `demo`: the gateway before a stand-in for ClickBank, all on loopback, and a few calls through it.
+//!
+//! Nothing here is special: the demo writes a configuration to a temporary directory and serves it as `serve` would.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, io};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use http::Request;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{self, ListenAddress, Secrets};
+use crate::domain::secret::IssuedKey;
+use crate::keys::issue;
+use crate::server::{Gateway, StartError};
+use crate::simulator::{Simulator, SimulatorConfig};
+use crate::telemetry::{self, Format};
+
+use super::explain;
+use super::output::{self, Style, styled};
+use super::shutdown::Signals;
+use super::simulate::today;
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  clickbank-gateway demo\n\nIt needs nothing else, talks to nobody but itself, and stays up until Ctrl-C."
+)]
+pub(crate) struct Demo {
+    /// Where the gateway listens [default: 127.0.0.1:7310, or any free port if that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+/// The credentials: the names of the simulator's keys, each confined to what some caller holds.
+const CREDENTIALS: [&str; 5] = ["acme", "acmeaff", "zenith", "acme-both", "all"];
+
+/// A made-up internal app.
+struct Caller {
+    name: &'static str,
+    grants: &'static str,
+    key: IssuedKey,
+}
+
+const CALLERS: [(&str, &str); 4] = [
+    ("dashboard", "orders_read = [\"acme\", \"acmeaff\"]"),
+    ("storefront", "products = [\"zenith\"]"),
+    ("finance", "orders_read = [\"acme\", \"zenith\"]"),
+    ("reporting", "analytics = \"all\""),
+];
+
+/// A call of the demo.
+struct Example {
+    title: &'static str,
+    caller: Option<&'static str>,
+    nickname: Option<&'static str>,
+    method: &'static str,
+    target: &'static str,
+}
+
+const fn example(
+    title: &'static str,
+    caller: &'static str,
+    nickname: Option<&'static str>,
+    method: &'static str,
+    target: &'static str,
+) -> Example {
+    Example { title, caller: Some(caller), nickname, method, target }
+}
+
+const EXAMPLES: [Example; 11] = [
+    example(
+        "dashboard may read orders of acme and acmeaff, so it sees those two",
+        "dashboard",
+        None,
+        "GET",
+        "/rest/1.3/orders2/list",
+    ),
+    example(
+        "the same, confined to one nickname by a header",
+        "dashboard",
+        Some("acmeaff"),
+        "GET",
+        "/rest/1.3/orders2/list",
+    ),
+    example(
+        "... or by the base URL, for apps that can change nothing else",
+        "dashboard",
+        None,
+        "GET",
+        "/@acme/rest/1.3/orders2/count",
+    ),
+    example(
+        "zenith is another nickname of the same company",
+        "dashboard",
+        Some("zenith"),
+        "GET",
+        "/rest/1.3/orders2/list",
+    ),
+    example(
+        "storefront may manage zenith's products",
+        "storefront",
+        None,
+        "GET",
+        "/rest/1.3/products/list?site=zenith",
+    ),
+    example("... not acme's", "storefront", None, "GET", "/rest/1.3/products/list?site=acme"),
+    example("... and no orders at all", "storefront", None, "GET", "/rest/1.3/orders2/list"),
+    example(
+        "finance may read acme and zenith, but a bare count does not tell them apart",
+        "finance",
+        None,
+        "GET",
+        "/rest/1.3/tickets/count",
+    ),
+    example("... so it says which one it means", "finance", Some("zenith"), "GET", "/rest/1.3/tickets/count"),
+    example(
+        "reporting may read the analytics of All Accounts",
+        "reporting",
+        None,
+        "GET",
+        "/rest/1.3/analytics/vendor/affiliate?account=acme",
+    ),
+    example("ClickBank's debug page would repeat the real key", "reporting", None, "GET", "/rest/1.3/debug"),
+];
+
+impl Demo {
+    pub(crate) fn run(self) -> anyhow::Result<bool> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let finished = runtime.block_on(self.demonstrate());
+        runtime.shutdown_background();
+        finished
+    }
+
+    async fn demonstrate(self) -> anyhow::Result<bool> {
+        let mut signals = Signals::install()?;
+        telemetry::init(Format::of_standard_error(), LevelFilter::WARN);
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut settings = SimulatorConfig::demo(1, today());
+        settings.address = loopback;
+        let simulator = Simulator::start(settings).await.context("the stand-in for ClickBank cannot start")?;
+        let callers = CALLERS
+            .into_iter()
+            .map(|(name, grants)| Ok(Caller { name, grants, key: issue::new_key()? }))
+            .collect::<Result<Vec<_>, issue::NoRandomness>>()?;
+        let directory = tempfile::Builder::new().prefix("clickbank-gateway-demo-").tempdir()?;
+        let gateway = self.start(directory.path(), &simulator, &callers).await?;
+        let ListenAddress::Tcp(address) = *gateway.address() else { anyhow::bail!("the demo listens on TCP") };
+
+        let colour = output::colour();
+        output::print(&introduction(&simulator, address, &callers, colour))?;
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        for (number, example) in (1..).zip(&EXAMPLES) {
+            output::print(&example.run(number, &client, address, &callers, colour).await?)?;
+        }
+        output::print(&conclusion(&simulator, address, &callers, directory.path(), colour)?)?;
+
+        signals.next().await;
+        tokio::select! {
+            _ = gateway.drain(Duration::from_secs(5)) => {}
+            () = signals.next() => {}
+        }
+        simulator.stop().await;
+        Ok(true)
+    }
+
+    /// Starts the gateway, on a free port if the usual one is taken and the user did not insist on it.
+    async fn start(&self, directory: &Path, simulator: &Simulator, callers: &[Caller]) -> anyhow::Result<Gateway> {
+        let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 7310));
+        let mut listen = self.listen.unwrap_or(usual);
+        loop {
+            write_configuration(directory, simulator, callers, listen)?;
+            let file = directory.join("gateway.toml");
+            let (config, _) =
+                config::load(&file, Secrets::Read).map_err(|findings| anyhow::anyhow!(explain(&file, &findings)))?;
+            match Gateway::start(config).await {
+                Err(StartError::Listen { source, .. })
+                    if source.kind() == io::ErrorKind::AddrInUse && self.listen.is_none() && listen == usual =>
+                {
+                    listen.set_port(0);
+                }
+                started => return Ok(started?),
+            }
+        }
+    }
+}
+
+fn write_configuration(
+    directory: &Path,
+    simulator: &Simulator,
+    callers: &[Caller],
+    listen: SocketAddr,
+) -> anyhow::Result<()> {
+    let mut gateway = format!(
+        "[listen]\naddress = \"{listen}\"\n\n[health]\naddress = \"127.0.0.1:0\"\n\n\
+         [upstream]\nurl = \"{}\"\nca_file = \"simulator-ca.pem\"\n\n\
+         [nicknames]\nacme = \"seller\"\nacmeaff = \"affiliate\"\nzenith = \"seller\"\norbit = \"both\"\n",
+        simulator.url()
+    );
+    for key in simulator.keys().iter().filter(|key| CREDENTIALS.contains(&key.name())) {
+        let name = key.name();
+        let secret = directory.join(format!("clickbank-{name}"));
+        fs::write(&secret, key.secret().expose())?;
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
+        gateway.push_str(&format!(
+            "\n[credentials.{name}]\napi_key = {{ file = \"clickbank-{name}\" }}\n[credentials.{name}.reach]\n{}",
+            reach(name)
+        ));
+    }
+    let mut keys = String::new();
+    for caller in callers {
+        keys.push_str(&format!(
+            "[keys.{name}]\nid = \"key_demo_{name}\"\nstatus = \"active\"\ndigest = \"{digest}\"\n\n[keys.{name}.grants]\n{grants}\n\n",
+            name = caller.name,
+            digest = caller.key.digest(),
+            grants = caller.grants,
+        ));
+    }
+    fs::write(directory.join("simulator-ca.pem"), simulator.ca_pem())?;
+    fs::write(directory.join("keys.toml"), keys)?;
+    fs::write(directory.join("gateway.toml"), gateway)?;
+    Ok(())
+}
+
+/// What the simulator gives its key of that name, as an operator would read it off API Management.
+fn reach(credential: &str) -> &'static str {
+    match credential {
+        "acme" => "orders_read = [\"acme\"]\n",
+        "acmeaff" => "orders_read = [\"acmeaff\"]\n",
+        "zenith" => "orders_read = [\"zenith\"]\nproducts = [\"zenith\"]\n",
+        "acme-both" => "orders_read = [\"acme\", \"acmeaff\"]\n",
+        _ => "analytics = \"all\"\n",
+    }
+}
+
+fn introduction(simulator: &Simulator, address: SocketAddr, callers: &[Caller], colour: bool) -> String {
+    let mut text = format!(
+        "{}\n\nA stand-in for ClickBank serves at {}, with a certificate of its own.\n\
+         The gateway serves at http://{address}, and is the only one that has ClickBank's keys.\n\n\
+         Four made-up apps hold keys of the gateway:\n",
+        styled("clickbank-gateway demo", Style::Bold, colour),
+        simulator.url(),
+    );
+    for caller in callers {
+        text.push_str(&format!("  {:11} {}\n", caller.name, caller.grants));
+    }
+    text.push('\n');
+    text
+}
+
+impl Example {
+    async fn run(
+        &self,
+        number: usize,
+        client: &Client<HttpConnector, Empty<Bytes>>,
+        address: SocketAddr,
+        callers: &[Caller],
+        colour: bool,
+    ) -> anyhow::Result<String> {
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(format!("http://{address}{}", self.target))
+            .header("accept", "application/json");
+        let caller = callers.iter().find(|caller| Some(caller.name) == self.caller);
+        if let Some(caller) = caller {
+            request = request.header("authorization", caller.key.expose_once());
+        }
+        if let Some(nickname) = self.nickname {
+            request = request.header("gateway-nickname", nickname);
+        }
+        let response = client.request(request.body(Empty::new())?).await?;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let refused = head.headers.get("gateway-error").and_then(|code| code.to_str().ok());
+        let (outcome, style, said) = match refused {
+            Some(code) => (format!("{} {code}", head.status.as_u16()), Style::Bad, detail(&body)),
+            None => (head.status.as_u16().to_string(), Style::Good, summary(&body)),
+        };
+        let nickname = self.nickname.map(|name| format!("   Gateway-Nickname: {name}")).unwrap_or_default();
+        Ok(format!(
+            "{number:2}. {}\n    {} {}{nickname}\n    {}  {said}\n\n",
+            self.title,
+            self.method,
+            self.target,
+            styled(&outcome, style, colour),
+        ))
+    }
+}
+
+fn detail(body: &[u8]) -> String {
+    let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    problem.get("detail").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// What an answer holds, in a few words.
+fn summary(body: &[u8]) -> String {
+    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else { return format!("{} bytes", body.len()) };
+    if let serde_json::Value::Number(count) = &answer {
+        return format!("a count: {count}");
+    }
+    let mut rows = Vec::new();
+    collect_rows(&answer, &mut rows);
+    let mut owners: Vec<&str> = rows.iter().filter_map(|row| owner(row)).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    match rows.len() {
+        0 => "an empty answer".to_owned(),
+        count if owners.is_empty() => format!("{count} rows"),
+        count => format!("{count} rows, of {}", owners.join(" and ")),
+    }
+}
+
+/// The nickname whose row it is, where the row tells: the seller's or the affiliate's own, by its role.
+fn owner(row: &serde_json::Value) -> Option<&str> {
+    let text = |field: &str| row.get(field).and_then(serde_json::Value::as_str);
+    match text("role") {
+        Some("VENDOR") => text("vendor"),
+        Some("AFFILIATE") => text("affiliate"),
+        Some(_) => None,
+        None => text("site").or_else(|| text("accountNickName")),
+    }
+}
+
+/// The rows of the outermost list.
+fn collect_rows<'a>(value: &'a serde_json::Value, rows: &mut Vec<&'a serde_json::Value>) {
+    let serde_json::Value::Object(members) = value else { return };
+    for member in members.values() {
+        match member {
+            serde_json::Value::Array(elements) => rows.extend(elements),
+            serde_json::Value::Object(inner) if inner.values().any(serde_json::Value::is_string) => rows.push(member),
+            _ => collect_rows(member, rows),
+        }
+    }
+}
+
+fn conclusion(
+    simulator: &Simulator,
+    address: SocketAddr,
+    callers: &[Caller],
+    directory: &Path,
+    colour: bool,
+) -> anyhow::Result<String> {
+    let received = simulator.received();
+    let ours = |request: &crate::simulator::Received| {
+        request
+            .header_values("authorization")
+            .iter()
+            .any(|value| callers.iter().any(|caller| value.contains(caller.key.expose_once())))
+    };
+    let leaked = received.iter().filter(|request| ours(request)).count();
+    let mut text = format!(
+        "ClickBank's stand-in received {} of these {} calls; {leaked} of them carried a key of the gateway, and no answer above\n\
+         carries a key of ClickBank.\n\n{}\n",
+        received.len(),
+        EXAMPLES.len(),
+        styled("Go on with:", Style::Bold, colour),
+    );
+    let key_of = |name: &str| callers.iter().find(|caller| caller.name == name).map(|caller| caller.key.expose_once());
+    for (name, arguments) in [
+        ("dashboard", format!("-H 'Accept: application/json' http://{address}/rest/1.3/orders2/list")),
+        ("storefront", format!("-i 'http://{address}/rest/1.3/products/list?site=acme'")),
+        ("finance", format!("http://{address}/@zenith/rest/1.3/tickets/count")),
+    ] {
+        let key = key_of(name).context("a caller of the demo")?;
+        text.push_str(&format!("  curl -H 'Authorization: {key}' {arguments}\n"));
+    }
+    let program = std::env::current_exe()?;
+    let program = program.display();
+    text.push_str(&format!(
+        "  {program} --config {directory}/gateway.toml matrix\n  \
+         {program} --config {directory}/gateway.toml can-i finance GET /rest/1.3/tickets/count\n\n\
+         It all stays up until Ctrl-C.\n",
+        directory = directory.display(),
+    ));
+    Ok(text)
+}

@@ -1,0 +1,156 @@
+//! The command line: one file per command. Errors are `anyhow` here and nowhere else.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, Findings, Problem, Secrets};
+
+mod can_i;
+mod check;
+mod demo;
+mod endpoints;
+mod health;
+mod init;
+mod key;
+mod matrix;
+mod output;
+mod serve;
+mod shutdown;
+mod simulate;
+
+use output::{OutputFormat, complain};
+
+const EXAMPLES: &str = "\
+Examples:
+  clickbank-gateway demo                                  everything on loopback, with a stand-in for ClickBank
+  clickbank-gateway init                                  write a commented configuration to ./config
+  clickbank-gateway key create billing --grant orders_read=acme
+  clickbank-gateway can-i billing GET /rest/1.3/orders2/list
+  clickbank-gateway serve
+
+Exit codes: 0 yes or done, 1 no, 2 could not answer.";
+
+/// Lends internal apps exactly the part of a ClickBank API key that they may use.
+#[derive(Debug, Parser)]
+#[command(name = "clickbank-gateway", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Arguments {
+    /// The configuration [default: ./config/gateway.toml, else /etc/clickbank-gateway/gateway.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "CLICKBANK_GATEWAY_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+
+    /// How to print data
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: OutputFormat,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a commented starting configuration
+    Init(init::Init),
+    /// Serve callers
+    Serve(serve::Serve),
+    /// Say whether the configuration can be served, and everything that is wrong with it
+    Check(check::Check),
+    /// Ask a running gateway whether it is ready
+    Health(health::HealthCommand),
+    /// Run everything on loopback, with a stand-in for ClickBank, and make a few calls
+    Demo(demo::Demo),
+    /// Run a stand-in for ClickBank, for tests
+    Simulate(simulate::Simulate),
+    /// Create and list keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Show who may do what: ClickBank's Quick View, for all keys
+    Matrix(matrix::MatrixCommand),
+    /// Say whether a key may make a call, why, and what would mend it
+    CanI(can_i::CanI),
+    /// List the endpoints, or show one
+    Endpoints(endpoints::Endpoints),
+}
+
+/// Runs the command that the arguments name, and returns the exit code: 0 yes or done, 1 no, 2 could not answer.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap prints help to standard output and errors to standard error.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match arguments.run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            complain(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Arguments {
+    fn run(self) -> anyhow::Result<bool> {
+        let context = Context { config: self.config, output: self.output };
+        match self.command {
+            Command::Init(init) => init.run(),
+            Command::Serve(serve) => serve.run(&context),
+            Command::Check(check) => check.run(&context),
+            Command::Health(health) => health.run(&context),
+            Command::Demo(demo) => demo.run(),
+            Command::Simulate(simulate) => simulate.run(),
+            Command::Key(key) => key.run(&context),
+            Command::Matrix(matrix) => matrix.run(&context),
+            Command::CanI(can_i) => can_i.run(&context),
+            Command::Endpoints(endpoints) => endpoints.run(&context),
+        }
+    }
+}
+
+/// What all commands are given.
+#[derive(Debug)]
+struct Context {
+    config: Option<PathBuf>,
+    output: OutputFormat,
+}
+
+impl Context {
+    /// The configuration file that was named, or the first of the usual ones.
+    fn config_file(&self) -> anyhow::Result<PathBuf> {
+        if let Some(file) = &self.config {
+            anyhow::ensure!(file.exists(), "there is no file {}", file.display());
+            return Ok(file.clone());
+        }
+        let usual = ["config/gateway.toml", "/etc/clickbank-gateway/gateway.toml"];
+        usual.iter().map(PathBuf::from).find(|file| file.exists()).ok_or_else(|| {
+            anyhow::anyhow!(
+                "there is no configuration: neither {} nor {} exists\n  \
+                 `clickbank-gateway init` writes one, --config FILE names another",
+                usual[0],
+                usual[1]
+            )
+        })
+    }
+
+    /// The configuration, or every problem with it.
+    fn load(&self, secrets: Secrets) -> anyhow::Result<(Config, Vec<Problem>)> {
+        let file = self.config_file()?;
+        config::load(&file, secrets).map_err(|findings| anyhow::anyhow!(explain(&file, &findings)))
+    }
+}
+
+/// All problems, as a person reads them.
+fn explain(file: &Path, findings: &Findings) -> String {
+    let count = findings.errors.len();
+    let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+    let mut text = format!("{} cannot be used: {problems}", file.display());
+    for problem in &findings.errors {
+        text.push_str(&format!("\n\n{problem}"));
+    }
+    text
+}

@@ -1,0 +1,117 @@
+//! What commands print: aligned text for people, JSON for programs.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// How a command prints what it has to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Aligned text.
+    #[default]
+    Text,
+    /// JSON, for programs.
+    Json,
+}
+
+/// Prints text to standard output. A reader that has gone away, such as `head`, is no error.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Prints a line to standard error.
+pub(crate) fn complain(text: &str) {
+    // There is nowhere left to say that saying it failed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text)?;
+    Ok(())
+}
+
+/// Whether standard output takes colour: a terminal, and `NO_COLOR` (no-color.org) is not set.
+#[expect(clippy::disallowed_methods, reason = "NO_COLOR is the convention that users set for all programs")]
+pub(crate) fn colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Colours for people on terminals.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Style {
+    Bold,
+    Good,
+    Bad,
+    Dim,
+}
+
+/// The text in a style, or as it is where there is no colour.
+pub(crate) fn styled(text: &str, style: Style, colour: bool) -> String {
+    if !colour {
+        return text.to_owned();
+    }
+    let code = match style {
+        Style::Bold => "1",
+        Style::Good => "32",
+        Style::Bad => "31",
+        Style::Dim => "2",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// Rows with aligned columns, the first row a heading.
+#[derive(Debug)]
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new<const N: usize>(heading: [&str; N]) -> Self {
+        Self { rows: vec![heading.map(str::to_owned).to_vec()] }
+    }
+
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    pub(crate) fn render(&self, colour: bool) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell: &String| cell.chars().count())
+                .max()
+                .unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut text = String::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+            let line = cells.collect::<Vec<_>>().join("  ");
+            let line = line.trim_end();
+            text.push_str(&if number == 0 { styled(line, Style::Bold, colour) } else { line.to_owned() });
+            text.push('\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_blanks() {
+        let mut table = Table::new(["A", "LONG"]);
+        table.row(["value".into(), "x".into()]);
+        assert_eq!(table.render(false), "A      LONG\nvalue  x\n");
+    }
+}
