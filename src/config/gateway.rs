@@ -290,7 +290,7 @@ fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
             entry.integer(1..=most).and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?))
         })
     };
-    let per_second = number("per_second", default.per_second, 1_000);
+    let per_second = number("per_second", default.per_second, 100_000);
     let per_day = number("per_day", default.per_day, 100_000_000);
     let share = form.take("share").map_or(Some(default.share), |entry| read_share(&entry));
     let max_wait = form
