@@ -1,5 +1,7 @@
 //! A reverse proxy that lends internal apps exactly the part of a ClickBank API key they may use.
 
+/// The operator's listener.
+pub mod admin;
 /// The outermost layer: one record per request.
 pub mod audit;
 /// The command line.
