@@ -1,5 +1,6 @@
 //! Account nicknames, sets of them, and scopes ("these nicknames" or "All Accounts").
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -39,7 +40,11 @@ impl Nickname {
         Ok(Self(text.to_ascii_lowercase().into_boxed_str()))
     }
 
-    fn check(text: &str) -> Result<(), NicknameError> {
+    /// Whether a text is a nickname, in any case.
+    ///
+    /// # Errors
+    /// As [`Nickname::parse`].
+    pub fn check(text: &str) -> Result<(), NicknameError> {
         if text.is_empty() || text.len() > Self::MAX_LENGTH {
             return Err(NicknameError::Length);
         }
@@ -55,6 +60,12 @@ impl Nickname {
     /// The nickname, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Nickname {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -137,8 +148,12 @@ impl Nicknames {
     /// Looks a nickname up. `text` may be in any case; what is no nickname is found nowhere.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<NicknameId> {
-        let nickname = Nickname::parse(text).ok()?;
-        self.by_name.get(&nickname).copied()
+        Nickname::check(text).ok()?;
+        let mut folded = [0; Nickname::MAX_LENGTH];
+        let folded = folded.get_mut(..text.len())?;
+        folded.copy_from_slice(text.as_bytes());
+        folded.make_ascii_lowercase();
+        self.by_name.get(std::str::from_utf8(folded).ok()?).copied()
     }
 
     /// The nickname with this number. Numbers come from [`Nicknames::declare`] of this very table.
