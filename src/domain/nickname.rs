@@ -261,18 +261,17 @@ impl NicknameSet {
     /// The nicknames, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = NicknameId> {
         (0_u16..).step_by(64).zip(self.0).flat_map(|(base, word)| {
-            (0..64_u16).filter(move |bit| word & (1 << bit) != 0).map(move |bit| NicknameId(base + bit))
+            // Each step clears the lowest bit that is set.
+            let words = std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)));
+            let bits = words.take_while(|word| *word != 0).map(u64::trailing_zeros);
+            bits.filter_map(move |bit| u16::try_from(bit).ok().map(|bit| NicknameId(base + bit)))
         })
     }
 
     /// The only nickname of the set, if it has exactly one.
     #[must_use]
     pub fn only(&self) -> Option<NicknameId> {
-        let mut members = self.iter();
-        match (members.next(), members.next()) {
-            (Some(id), None) => Some(id),
-            _ => None,
-        }
+        if self.len() == 1 { self.iter().next() } else { None }
     }
 }
 
