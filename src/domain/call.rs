@@ -81,7 +81,7 @@ impl Call {
         let mut call = Self {
             endpoint: id,
             path: canonical_path(endpoint, &segments),
-            parameters: Vec::with_capacity(query.map_or(0, |query| query.split('&').count())),
+            parameters: Vec::with_capacity(if query.is_some() { 4 } else { 0 }),
             forwarded: Vec::new(),
             base_nickname: path.base_nickname.map(str::to_owned),
         };

@@ -104,6 +104,7 @@ pub fn read_path(path: &str) -> Result<Path<'_>, TargetError> {
 }
 
 /// RFC 3986 §2.3.
+#[inline]
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
@@ -113,17 +114,29 @@ const fn is_unreserved(byte: u8) -> bool {
 ///
 /// Each pair that could be read in more than one way comes as an error.
 pub fn read_query(query: &str) -> impl Iterator<Item = Result<(&str, Cow<'_, str>), TargetError>> {
-    let pairs = (!query.is_empty()).then(|| query.split('&'));
-    pairs.into_iter().flatten().map(|pair| {
-        let (name, value) = pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or(TargetError::QueryPair)?;
-        if !pair.bytes().all(is_query_byte) {
-            return Err(TargetError::QueryCharacter);
-        }
-        Ok((name, decode(value)?))
+    let mut rest = Some(query).filter(|query| !query.is_empty());
+    std::iter::from_fn(move || {
+        // By bytes: for texts this short, searching by character takes several times as long.
+        let (pair, others) = match rest?.bytes().position(|byte| byte == b'&') {
+            Some(end) => rest?.split_at(end),
+            None => (rest?, ""),
+        };
+        rest = others.get(1..);
+        Some(read_pair(pair))
     })
 }
 
+fn read_pair(pair: &str) -> Result<(&str, Cow<'_, str>), TargetError> {
+    let equals = pair.bytes().position(|byte| byte == b'=').filter(|equals| *equals > 0);
+    let (name, value) = pair.split_at(equals.ok_or(TargetError::QueryPair)?);
+    if !pair.bytes().all(is_query_byte) {
+        return Err(TargetError::QueryCharacter);
+    }
+    Ok((name, decode(value.get(1..).unwrap_or_default())?))
+}
+
 /// RFC 3986 §3.4 without `;`, which some servers take as a separator.
+#[inline]
 const fn is_query_byte(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(
@@ -133,7 +146,7 @@ const fn is_query_byte(byte: u8) -> bool {
 }
 
 fn decode(value: &str) -> Result<Cow<'_, str>, TargetError> {
-    if !value.contains(['%', '+']) {
+    if !value.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Ok(Cow::Borrowed(value));
     }
     let mut decoded = Vec::with_capacity(value.len());
