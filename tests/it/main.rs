@@ -1,3 +1,4 @@
 //! The gateway's behaviours, a module each, in one binary.
 
+mod boundaries;
 mod support;
