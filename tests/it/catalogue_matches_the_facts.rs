@@ -9,6 +9,7 @@ use clickbank_gateway::config;
 use clickbank_gateway::domain::endpoint::{
     AnswerTypes, Changes, Endpoint, Owner, OwnerField, Parameter, PathValue, Segment,
 };
+use clickbank_gateway::domain::permission::Permission;
 use clickbank_gateway::domain::target::API_PREFIX;
 
 use crate::facts::{FACTS, Fact, Place};
@@ -106,7 +107,7 @@ fn sheet_of_endpoint(endpoint: &Endpoint) -> Sheet {
         .iter()
         .map(|Parameter { name, required, repeats, .. }| parameter(name, *required, *repeats))
         .collect();
-    let permissions: BTreeSet<&str> = endpoint.permissions.iter().map(|permission| permission.as_str()).collect();
+    let permissions: BTreeSet<&str> = endpoint.permissions.iter().map(Permission::as_str).collect();
     BTreeMap::from([
         ("method", endpoint.method.to_string()),
         ("path", format!("{API_PREFIX}{}", endpoint.path)),
