@@ -320,6 +320,9 @@ impl Policy {
         self.check_grants(caller, endpoint, resolution)?;
         check_supported(endpoint)?;
         let choice = resolution.choice.ok_or(Denial::ConfinedCredentialRequired(Unconfined::NoCredential))?;
+        if call.has_forwarded() && !choice.confined {
+            return Err(Denial::ConfinedCredentialRequired(Unconfined::ForwardedParameter));
+        }
         let reason = if endpoint.owner == Owner::Nobody {
             Reason::NobodysData
         } else if choice.confined {
@@ -327,9 +330,6 @@ impl Policy {
         } else {
             judge_wide(endpoint, call)?
         };
-        if call.has_forwarded() && !choice.confined {
-            return Err(Denial::ConfinedCredentialRequired(Unconfined::ForwardedParameter));
-        }
         Ok(Allowance { reason, nicknames: resolution.effective, credential: Some(choice.credential) })
     }
 
