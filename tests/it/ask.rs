@@ -26,6 +26,11 @@ pub(crate) fn read(policy: &Policy, method: &str, target: &str) -> Result<Call, 
 
 /// What is decided about a call of a caller who names, if anything, the nickname in the base path.
 pub(crate) fn decide(policy: &Policy, caller: CallerId, call: &Call) -> String {
+    decide_about(policy, caller, call).0
+}
+
+/// The same, and the nicknames that an allowed call is about.
+pub(crate) fn decide_about<'a>(policy: &'a Policy, caller: CallerId, call: &Call) -> (String, Vec<&'a str>) {
     let named = call
         .base_nickname()
         .map_or(Named::Nothing, |name| policy.nicknames.find(name).map_or(Named::Undeclared, Named::Nickname));
@@ -39,9 +44,11 @@ pub(crate) fn decide(policy: &Policy, caller: CallerId, call: &Call) -> String {
                 let name = policy.credentials.name(credential);
                 let _ = write!(words, " by {name}{}", if confined { "" } else { " (wide)" });
             }
-            words
+            (words, policy.nicknames.names(&allowance.nicknames))
         }
-        Decision::Deny(denial) => refusal(&Rejection::from_denial(&denial, policy, endpoint.permissions, Vec::new())),
+        Decision::Deny(denial) => {
+            (refusal(&Rejection::from_denial(&denial, policy, endpoint.permissions, Vec::new())), Vec::new())
+        }
     }
 }
 

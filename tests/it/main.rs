@@ -12,4 +12,5 @@ mod ask;
 mod catalogue_matches_the_facts;
 mod decisions;
 mod facts;
+mod naive_evaluator;
 mod support;
