@@ -1,3 +1,15 @@
 //! The gateway's behaviours, a module each, in one binary.
+//!
+//! `support` starts a simulator and a gateway on loopback and checks every answer; what is here says what is sent and
+//! what has to come of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is tests, and a test that cannot go on fails"
+)]
+
+mod allowed_calls_reach_clickbank;
 mod support;
