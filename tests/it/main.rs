@@ -12,4 +12,5 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod refusals_reach_nobody;
 mod support;
