@@ -12,5 +12,6 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod one_message_is_one_request;
 mod refusals_reach_nobody;
 mod support;

@@ -60,6 +60,12 @@ impl Connection {
         }
     }
 
+    /// Sends no more, and says so.
+    pub(crate) async fn end(&mut self) {
+        // It may be closed already.
+        let _ = within("the connection to end", self.stream.shutdown()).await;
+    }
+
     /// The next answer, to a request with another method than HEAD; `None` when the connection closes before it.
     pub(crate) async fn next_answer(&mut self) -> Option<Answer> {
         within("an answer", self.read(true)).await
