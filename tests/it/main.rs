@@ -12,6 +12,8 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod naming_the_nickname;
+mod one_answer_for_every_bad_key;
 mod one_message_is_one_request;
 mod refusals_reach_nobody;
 mod support;
