@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -138,9 +139,11 @@ where
         let snapshot = self.current.load_full();
         let id = RequestId::of(request.headers());
         let record = Record::open(id, request.method(), Arc::clone(&snapshot), trail.clone());
+        // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
+        let last = request.headers().contains_key(TRANSFER_ENCODING);
         match arrive(request, snapshot, trail) {
-            Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record },
-            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record },
+            Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record, last },
+            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record, last },
         }
     }
 }
@@ -152,6 +155,8 @@ pin_project! {
         next: Option<F>,
         rejection: Option<Rejection>,
         record: Record,
+        // Whether the connection ends with it.
+        last: bool,
     }
 }
 
@@ -173,6 +178,9 @@ where
         let code = outcome.as_ref().err().map(Rejection::code);
         let mut response = outcome.unwrap_or_else(|rejection| respond::refuse(&rejection, this.record.id.as_str()));
         response.headers_mut().insert(REQUEST_ID, this.record.id.0.clone());
+        if *this.last {
+            respond::end_connection(&mut response);
+        }
         this.record.close(response.status().as_u16(), code);
         Poll::Ready(Ok(response))
     }

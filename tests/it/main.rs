@@ -1,9 +1,17 @@
 //! The gateway's behaviours, a module each, in one binary.
+//!
+//! `support` starts a simulator and a gateway on loopback and checks every answer; what is here says what is sent and
+//! what has to come of it.
 
+mod allowed_calls_reach_clickbank;
 mod ask;
 mod boundaries;
 mod catalogue_matches_the_facts;
 mod decisions;
 mod facts;
 mod naive_evaluator;
+mod naming_the_nickname;
+mod one_answer_for_every_bad_key;
+mod one_message_is_one_request;
+mod refusals_reach_nobody;
 mod support;
