@@ -256,14 +256,12 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// Records a message that the HTTP parser refused, so that no stage ever saw it.
 pub(crate) fn record_unparsed(error: &hyper::Error) {
-    let reason = if error.is_timeout() {
-        "head-timeout"
-    } else if error.is_parse_too_large() {
+    let reason = if error.is_parse_too_large() {
         "head-too-large"
     } else if error.is_parse() || error.is_user() {
         "malformed-message"
     } else {
-        // A connection that ends is no request.
+        // A connection that ends, or says nothing for too long, is no request.
         return;
     };
     tracing::info!(target: "clickbank_gateway::audit", decision = "deny", reason, "unparsed request");

@@ -33,7 +33,9 @@ use crate::pipeline::{Pipeline, Shared, pipeline};
 /// Bounds on what a caller's connection may cost before anything is known about it.
 const MAX_CONNECTIONS: usize = 4_096;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a request's head, and for an idle connection, which hyper does not tell apart. Shorter than most clients' pools
+/// would like, long enough that they seldom meet a connection that is just being closed.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 /// How often the count of the day's requests is written down.
