@@ -17,3 +17,4 @@ mod one_answer_for_every_bad_key;
 mod one_message_is_one_request;
 mod refusals_reach_nobody;
 mod support;
+mod upstream_trouble;
