@@ -16,6 +16,7 @@ mod drain_and_signals;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
 mod one_message_is_one_request;
+mod real_clients;
 mod refusals_reach_nobody;
 mod support;
 mod upstream_trouble;
