@@ -12,6 +12,7 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod demo;
 mod drain_and_signals;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
