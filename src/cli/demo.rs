@@ -44,6 +44,9 @@ pub(crate) struct Demo {
 /// The credentials: the names of the simulator's keys, each confined to what some caller holds.
 const CREDENTIALS: [&str; 5] = ["acme", "acmeaff", "zenith", "acme-both", "all"];
 
+/// Where the gateway listens unless it is told otherwise.
+const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
+
 /// A made-up internal app.
 struct Caller {
     name: &'static str,
@@ -193,8 +196,7 @@ impl Demo {
 
     /// Starts the gateway, on a free port if the usual one is taken and the user did not insist on it.
     async fn start(&self, directory: &Path, simulator: &Simulator, callers: &[Caller]) -> anyhow::Result<Gateway> {
-        let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 7310));
-        let mut listen = self.listen.unwrap_or(usual);
+        let mut listen = self.listen.unwrap_or(USUAL);
         loop {
             write_configuration(directory, simulator, callers, listen)?;
             let file = directory.join("gateway.toml");
@@ -202,8 +204,9 @@ impl Demo {
                 config::load(&file, Secrets::Read).map_err(|findings| anyhow::anyhow!(explain(&file, &findings)))?;
             match Gateway::start(config).await {
                 Err(StartError::Listen { source, .. })
-                    if source.kind() == io::ErrorKind::AddrInUse && self.listen.is_none() && listen == usual =>
+                    if source.kind() == io::ErrorKind::AddrInUse && self.listen.is_none() && listen == USUAL =>
                 {
+                    output::print(&format!("{USUAL} is taken, so the demo takes a free port.\n\n"))?;
                     listen.set_port(0);
                 }
                 started => return Ok(started?),

@@ -5,6 +5,7 @@ pub(crate) mod process;
 pub(crate) mod scene;
 pub(crate) mod secrets;
 pub(crate) mod setup;
+pub(crate) mod upstream;
 pub(crate) mod wire;
 
 use std::time::Duration;

@@ -89,6 +89,11 @@ impl Process {
         }
     }
 
+    /// All lines so far.
+    pub(crate) fn heard(&self) -> &[String] {
+        &self.heard
+    }
+
     /// Sends a signal, such as `TERM`, to this program alone.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status();

@@ -89,6 +89,13 @@ impl Connection {
         assert!(rest.is_empty(), "{about}: more came: {}", String::from_utf8_lossy(&rest));
     }
 
+    /// Whether the connection closes without anything that looks like HTTP.
+    pub(crate) async fn closed_without_http(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let _ = within("the connection to close", self.stream.read_to_end(&mut rest)).await;
+        !rest.windows(5).any(|window| window == b"HTTP/")
+    }
+
     async fn read(&mut self, body_expected: bool) -> Option<Answer> {
         let status_line = self.line().await?;
         let status = status_line.strip_prefix("HTTP/1.1 ").or_else(|| status_line.strip_prefix("HTTP/1.0 "));
