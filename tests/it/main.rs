@@ -9,6 +9,7 @@
 )]
 
 mod ask;
+mod call_reading;
 mod catalogue_matches_the_facts;
 mod decisions;
 mod facts;
