@@ -8,6 +8,7 @@
 mod allowed_calls_reach_clickbank;
 mod ask;
 mod boundaries;
+mod call_reading;
 mod catalogue_matches_the_facts;
 mod decisions;
 mod demo;
