@@ -16,6 +16,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+use crate::domain::credential::CredentialId;
+use crate::domain::endpoint::EndpointId;
+use crate::domain::matrix::CallerId;
+use crate::domain::nickname::NicknameId;
 use crate::domain::secret::KEY_PREFIX;
 use crate::rejection::{Code, Rejection};
 use crate::snapshot::Snapshot;
@@ -60,15 +64,16 @@ fn is_well_formed(id: &str) -> bool {
 }
 
 /// What is known of a request so far. Stages add to it; the record is written when the request ends.
+///
+/// Whatever the configuration names is kept as its number, and looked up in the request's snapshot when it is written.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) caller_id: Option<String>,
-    pub(crate) caller: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) nickname: Option<String>,
+    pub(crate) caller: Option<CallerId>,
+    pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) nickname: Option<NicknameId>,
+    pub(crate) credential: Option<CredentialId>,
     pub(crate) allowed_because: Option<&'static str>,
     pub(crate) key_fault: Option<&'static str>,
-    pub(crate) credential: Option<String>,
     pub(crate) waited: Duration,
     pub(crate) upstream: Duration,
     pub(crate) upstream_fault: Option<&'static str>,
@@ -131,10 +136,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Recorded<N::Future> {
         let trail = Trail::default();
-        let record = Record::open(RequestId::of(request.headers()), request.method(), trail.clone());
+        let snapshot = self.current.load_full();
+        let id = RequestId::of(request.headers());
+        let record = Record::open(id, request.method(), Arc::clone(&snapshot), trail.clone());
         // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
-        match arrive(request, self.current.load_full(), trail) {
+        match arrive(request, snapshot, trail) {
             Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record, last },
             Err(rejection) => Recorded { next: None, rejection: Some(rejection), record, last },
         }
@@ -184,15 +191,16 @@ struct Record {
     id: RequestId,
     method: &'static str,
     started: Instant,
+    snapshot: Arc<Snapshot>,
     trail: Trail,
     closed: bool,
 }
 
 impl Record {
-    fn open(id: RequestId, method: &http::Method, trail: Trail) -> Self {
+    fn open(id: RequestId, method: &http::Method, snapshot: Arc<Snapshot>, trail: Trail) -> Self {
         // A method is the caller's text, too, so only those of the catalogue are written down.
         let method = crate::domain::endpoint::Method::parse(method.as_str()).map_or("other", |method| method.as_str());
-        Self { id, method, started: Instant::now(), trail, closed: false }
+        Self { id, method, started: Instant::now(), snapshot, trail, closed: false }
     }
 
     fn close(&mut self, status: u16, code: Option<Code>) {
@@ -202,6 +210,9 @@ impl Record {
 
     fn write(&self, status: Option<u16>, code: Option<Code>) {
         let facts = self.trail.facts();
+        let policy = &self.snapshot.policy;
+        let key = facts.caller.and_then(|caller| self.snapshot.keys.of(caller));
+        let endpoint = facts.endpoint.and_then(|id| policy.catalogue.endpoint(id));
         let error = match (status, code) {
             (None, _) => Some("caller-gone"),
             (Some(_), code) => code.map(Code::as_str),
@@ -211,14 +222,14 @@ impl Record {
         tracing::info!(
             target: "clickbank_gateway::audit",
             request_id = self.id.as_str(),
-            caller_id = facts.caller_id,
-            caller = facts.caller,
+            caller_id = key.map(|key| key.id.as_str()),
+            caller = key.map(|key| key.name.as_str()),
             method = self.method,
-            endpoint = facts.endpoint,
-            nickname = facts.nickname,
+            endpoint = endpoint.map(|endpoint| endpoint.name.as_str()),
+            nickname = facts.nickname.map(|id| policy.nicknames.name(id)),
             decision,
             reason,
-            credential = facts.credential,
+            credential = facts.credential.map(|id| policy.credentials.name(id)),
             status,
             error,
             upstream_fault = facts.upstream_fault,
@@ -245,14 +256,12 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// Records a message that the HTTP parser refused, so that no stage ever saw it.
 pub(crate) fn record_unparsed(error: &hyper::Error) {
-    let reason = if error.is_timeout() {
-        "head-timeout"
-    } else if error.is_parse_too_large() {
+    let reason = if error.is_parse_too_large() {
         "head-too-large"
     } else if error.is_parse() || error.is_user() {
         "malformed-message"
     } else {
-        // A connection that ends is no request.
+        // A connection that ends, or says nothing for too long, is no request.
         return;
     };
     tracing::info!(target: "clickbank_gateway::audit", decision = "deny", reason, "unparsed request");

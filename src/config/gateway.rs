@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::uri::{Scheme, Uri};
 
+use crate::admin::AdminToken;
 use crate::domain::matrix::Policy;
 use crate::snapshot::Snapshot;
 use crate::tls;
@@ -16,7 +17,7 @@ use crate::tls;
 use super::file::{self, Unusable};
 use super::form::{self, Entry, Form, shown};
 use super::problem::Findings;
-use super::{Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
+use super::{Admin, Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
 const DEFAULT_HEALTH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7311);
@@ -40,12 +41,7 @@ fn read(
     let state = form.take("state").map_or(Some(None), |entry| read_state(&entry, directory).map(Some));
     let listen = read_listen(form.take("listen").as_ref(), directory, secrets);
     let health = read_health(form.take("health").as_ref());
-    if let Some(admin) = form.take("admin") {
-        admin.error(
-            "is not available in this release, which has no admin listener",
-            "remove the section; keys are managed with the `key` command",
-        );
-    }
+    let admin = form.take("admin").map_or(Some(None), |entry| read_admin(&entry, directory, secrets).map(Some));
     let upstream = form.take("upstream");
     let upstream = read_upstream(form, upstream.as_ref(), directory);
     let limits = read_limits(form.take("limits").as_ref());
@@ -70,6 +66,7 @@ fn read(
         keys_file,
         listen: listen?,
         health: health?,
+        admin: admin?,
         upstream: upstream?,
         state: state?,
         snapshot: Snapshot::new(policy, keys, limits?, secret_values),
@@ -185,6 +182,38 @@ fn read_health(entry: Option<&Entry<'_>>) -> Option<SocketAddr> {
     })
 }
 
+fn read_admin(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Option<Admin> {
+    let mut form = entry.form()?;
+    let address = form.require("address", "write `address = \"unix:/run/clickbank-gateway/admin.sock\"`");
+    let token_entry = form.take("token");
+    form.finish();
+    let address_entry = address?;
+    let address = read_listen_address(&address_entry, directory)?;
+    if matches!(address, ListenAddress::Tcp(_)) && token_entry.is_none() {
+        address_entry.error(
+            "needs a token: every app on this machine can connect to it",
+            "add `token = { file = \"…\" }`, or write `address = \"unix:…\"`, which only its owner can open",
+        );
+        return None;
+    }
+    let Some(entry) = token_entry else { return Some(Admin { address, token: None }) };
+    let token = match policy::read_secret(&entry, directory, secrets) {
+        Some((entry, text)) => {
+            let token = AdminToken::new(text.expose_to_parser().trim_end_matches(['\r', '\n']));
+            if token.is_none() {
+                entry.error(
+                    format!("does not lead to a token of at least {} visible characters", AdminToken::MIN_LENGTH),
+                    "put a random one there, such as the output of `head -c 24 /dev/urandom | base64`",
+                );
+            }
+            Some(token?)
+        }
+        None if secrets == Secrets::Skip => None,
+        None => return None,
+    };
+    Some(Admin { address, token })
+}
+
 fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -> Option<Upstream> {
     let mut form = match entry {
         Some(entry) => Some(entry.form()?),
@@ -290,7 +319,7 @@ fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
             entry.integer(1..=most).and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?))
         })
     };
-    let per_second = number("per_second", default.per_second, 1_000);
+    let per_second = number("per_second", default.per_second, 100_000);
     let per_day = number("per_day", default.per_day, 100_000_000);
     let share = form.take("share").map_or(Some(default.share), |entry| read_share(&entry));
     let max_wait = form

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin::AdminToken;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::nickname::Nicknames;
 use crate::snapshot::Snapshot;
@@ -37,6 +38,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where `/livez` and `/readyz` answer.
     pub health: SocketAddr,
+    /// Where operators ask, if anywhere.
+    pub admin: Option<Admin>,
     /// How ClickBank is reached.
     pub upstream: Upstream,
     /// Directory for what has to outlive a restart; without it, that is kept in memory.
@@ -52,6 +55,15 @@ pub struct Listen {
     pub address: ListenAddress,
     /// The gateway's own certificate; without it, connections are plaintext.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// Where operators ask.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The address.
+    pub address: ListenAddress,
+    /// What they have to present; always there over TCP.
+    pub token: Option<AdminToken>,
 }
 
 /// An address to listen on.

@@ -164,7 +164,7 @@ fn check_credential_name(name: &str, entry: &Entry<'_>) {
 }
 
 /// A secret's text and the place where the configuration names it.
-type Located<'a> = (Entry<'a>, SecretText);
+pub(super) type Located<'a> = (Entry<'a>, SecretText);
 
 #[expect(clippy::option_option, reason = "a developer key can be absent (None) or unreadable (Some(None))")]
 fn join_secret(api_key: Option<Located<'_>>, developer_key: Option<Option<Located<'_>>>) -> Option<CredentialSecret> {
@@ -194,7 +194,8 @@ fn join_secret(api_key: Option<Located<'_>>, developer_key: Option<Option<Locate
     }
 }
 
-fn read_secret<'a>(entry: &Entry<'a>, directory: &Path, secrets: Secrets) -> Option<Located<'a>> {
+/// Reads the text that `{ file = … }` or `{ env = … }` leads to; nothing where secrets are left alone.
+pub(super) fn read_secret<'a>(entry: &Entry<'a>, directory: &Path, secrets: Secrets) -> Option<Located<'a>> {
     if entry.if_text().is_some() {
         // The text may well be the key itself, so it is not repeated.
         entry.error(

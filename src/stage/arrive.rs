@@ -54,7 +54,7 @@ const DECIDING: [&str; 9] = [
 ///
 /// # Errors
 /// When it does not.
-pub(crate) fn arrive<B>(request: Request<B>, snapshot: Arc<Snapshot>, trail: Trail) -> Result<Arrived, Rejection>
+pub fn arrive<B>(request: Request<B>, snapshot: Arc<Snapshot>, trail: Trail) -> Result<Arrived, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
