@@ -21,5 +21,6 @@ mod one_answer_for_every_bad_key;
 mod one_message_is_one_request;
 mod real_clients;
 mod refusals_reach_nobody;
+mod secrets_do_not_leak;
 mod support;
 mod upstream_trouble;

@@ -144,6 +144,25 @@ impl Serving {
         Self { process, listen, health: health.parse().unwrap() }
     }
 
+    /// Runs `serve` at its most talkative, with log lines in this format.
+    pub(crate) async fn start_logging(file: &std::path::Path, format: &str) -> Self {
+        if format == "json" {
+            return Self::start(file, &["--log-level", "trace", "--log", format]).await;
+        }
+        let file = file.to_str().unwrap();
+        let arguments = ["--config", file, "serve", "--log-level", "trace", "--log", format];
+        let mut process = Process::start(&arguments, Lines::Stderr);
+        let (listen, health) = process
+            .line("line that says where it serves", |line| {
+                let fields = line.split_once(" serving ")?.1;
+                let value =
+                    |name: &str| fields.split(' ').find_map(|field| field.strip_prefix(name)).map(str::to_owned);
+                Some((value("address=")?, value("health=")?))
+            })
+            .await;
+        Self { process, listen, health: health.parse().unwrap() }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.listen.parse().unwrap()
     }
