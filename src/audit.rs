@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::domain::endpoint::EndpointId;
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::NicknameId;
 use crate::domain::secret::KEY_PREFIX;
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{Arrived, arrive};
 use crate::stage::respond::{self, ReplyBody};
@@ -44,8 +44,14 @@ impl RequestId {
         }
     }
 
+    /// A version 7 UUID (RFC 9562 §5.7): sortable by time.
     fn new() -> Self {
-        let id = uuid::Uuid::now_v7().to_string();
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let mut random = [0; 10];
+        // Without random bytes an id may come twice in a millisecond, which is no reason to answer nobody.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string();
         Self(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown")))
     }
 
@@ -175,13 +181,15 @@ where
             },
             None => Err(this.rejection.take().unwrap_or(Rejection::Overloaded)),
         };
-        let code = outcome.as_ref().err().map(Rejection::code);
-        let mut response = outcome.unwrap_or_else(|rejection| respond::refuse(&rejection, this.record.id.as_str()));
+        let (mut response, rejection) = match outcome {
+            Ok(response) => (response, None),
+            Err(rejection) => (respond::refuse(&rejection, this.record.id.as_str()), Some(rejection)),
+        };
         response.headers_mut().insert(REQUEST_ID, this.record.id.0.clone());
         if *this.last {
             respond::end_connection(&mut response);
         }
-        this.record.close(response.status().as_u16(), code);
+        this.record.close(response.status().as_u16(), rejection.as_ref());
         Poll::Ready(Ok(response))
     }
 }
@@ -203,41 +211,54 @@ impl Record {
         Self { id, method, started: Instant::now(), snapshot, trail, closed: false }
     }
 
-    fn close(&mut self, status: u16, code: Option<Code>) {
+    fn close(&mut self, status: u16, rejection: Option<&Rejection>) {
         self.closed = true;
-        self.write(Some(status), code);
+        self.write(Some(status), rejection);
     }
 
-    fn write(&self, status: Option<u16>, code: Option<Code>) {
+    fn write(&self, status: Option<u16>, rejection: Option<&Rejection>) {
         let facts = self.trail.facts();
         let policy = &self.snapshot.policy;
         let key = facts.caller.and_then(|caller| self.snapshot.keys.of(caller));
         let endpoint = facts.endpoint.and_then(|id| policy.catalogue.endpoint(id));
-        let error = match (status, code) {
-            (None, _) => Some("caller-gone"),
-            (Some(_), code) => code.map(Code::as_str),
+        let refusal = rejection.map(|rejection| rejection.code().as_str());
+        let error = if status.is_none() { Some("caller-gone") } else { refusal };
+        let decision = match (facts.allowed_because, rejection) {
+            (Some(_), _) => "allow",
+            (None, Some(_)) => "deny",
+            (None, None) => "none",
         };
-        let decision = if facts.allowed_because.is_some() { "allow" } else { "deny" };
-        let reason = facts.allowed_because.or(facts.key_fault).or(error).unwrap_or_default();
-        tracing::info!(
-            target: "clickbank_gateway::audit",
-            request_id = self.id.as_str(),
-            caller_id = key.map(|key| key.id.as_str()),
-            caller = key.map(|key| key.name.as_str()),
-            method = self.method,
-            endpoint = endpoint.map(|endpoint| endpoint.name.as_str()),
-            nickname = facts.nickname.map(|id| policy.nicknames.name(id)),
-            decision,
-            reason,
-            credential = facts.credential.map(|id| policy.credentials.name(id)),
-            status,
-            error,
-            upstream_fault = facts.upstream_fault,
-            total_ms = milliseconds(self.started.elapsed()),
-            upstream_ms = milliseconds(facts.upstream),
-            waiting_ms = milliseconds(facts.waited),
-            "request"
-        );
+        // The level of an event has to be a constant, so the fields stand in a macro and not twice.
+        macro_rules! record {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "clickbank_gateway::audit",
+                    $level,
+                    request_id = self.id.as_str(),
+                    caller_id = key.map(|key| key.id.as_str()),
+                    caller = key.map(|key| key.name.as_str()),
+                    method = self.method,
+                    endpoint = endpoint.map(|endpoint| endpoint.name.as_str()),
+                    nickname = facts.nickname.map(|id| policy.nicknames.name(id)),
+                    decision,
+                    reason = facts.allowed_because.or(facts.key_fault).or(error).unwrap_or_default(),
+                    malformed = rejection.and_then(Rejection::malformed),
+                    credential = facts.credential.map(|id| policy.credentials.name(id)),
+                    status,
+                    error,
+                    upstream_fault = facts.upstream_fault,
+                    total_ms = milliseconds(self.started.elapsed()),
+                    upstream_ms = milliseconds(facts.upstream),
+                    waiting_ms = milliseconds(facts.waited),
+                    "request"
+                )
+            };
+        }
+        if rejection.is_some_and(Rejection::is_alarming) {
+            record!(tracing::Level::WARN);
+        } else {
+            record!(tracing::Level::INFO);
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Arguments {
             Command::Health(health) => health.run(&context),
             Command::Status(status) => status.run(&context),
             Command::Demo(demo) => demo.run(),
-            Command::Simulate(simulate) => simulate.run(),
+            Command::Simulate(simulate) => simulate.run(&context),
             Command::Key(key) => key.run(&context),
             Command::Matrix(matrix) => matrix.run(&context),
             Command::CanI(can_i) => can_i.run(&context),

@@ -30,6 +30,13 @@ pub(super) fn load(path: &Path, secrets: Secrets, findings: &RefCell<Findings>) 
     form::read(path, &text, findings, |form| read(form, path, directory, secrets, findings))
 }
 
+/// Reads nothing but the health listener's address, whatever else is wrong with the file.
+pub(super) fn health_address(path: &Path) -> Option<SocketAddr> {
+    let findings = RefCell::default();
+    let text = file::read_or_report(path, &findings)?;
+    form::read(path, &text, &findings, |form| read_health(form.take("health").as_ref()))
+}
+
 fn read(
     form: &mut Form<'_>,
     path: &Path,

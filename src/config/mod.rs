@@ -150,6 +150,13 @@ pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Fin
     }
 }
 
+/// The health listener's address, for asking a gateway that runs: what else is wrong with its file by now does not
+/// matter to that. `None` when the file cannot be read or the address is wrong.
+#[must_use]
+pub fn health_address(file: &Path) -> Option<SocketAddr> {
+    gateway::health_address(file)
+}
+
 /// ClickBank's endpoints, as this release knows them.
 ///
 /// # Errors

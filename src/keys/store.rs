@@ -119,8 +119,28 @@ impl KeyFile {
             grants.insert(permission.as_str(), granted_to);
         }
         table.insert("grants", Item::Table(grants));
+        let first = keys.is_empty();
         keys.insert(key.name.as_str(), Item::Table(table));
+        if first {
+            self.keep_heading(key.name);
+        }
         Ok(())
+    }
+
+    /// Comments of a file without any table count as what follows the last one. They are its heading, and stay above the
+    /// first key.
+    fn keep_heading(&mut self, first: &KeyName) {
+        let heading = self.document.trailing().as_str().unwrap_or_default().to_owned();
+        if self.document.len() > 1 || heading.trim().is_empty() {
+            return;
+        }
+        let table =
+            self.document.get_mut("keys").and_then(|keys| keys.get_mut(first.as_str())).and_then(Item::as_table_mut);
+        if let Some(table) = table {
+            let gap = if heading.ends_with("\n\n") { "" } else { "\n" };
+            table.decor_mut().set_prefix(format!("{heading}{gap}"));
+            self.document.set_trailing("");
+        }
     }
 
     /// The text as it would be written.
@@ -197,6 +217,18 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_heading_stays_above_the_first_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.toml");
+        fs::write(&path, "# ours\n# and ours alone\n").unwrap();
+        add(&path, "app").unwrap();
+        add(&path, "other").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# ours\n# and ours alone\n\n[keys.app]\n"), "{text}");
+        assert_eq!(text.matches("# ours").count(), 1, "{text}");
     }
 
     #[test]

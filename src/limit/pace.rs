@@ -76,9 +76,10 @@ impl Pace {
     /// When the turn would come, or does come, later than `limits.max_wait` from now.
     pub async fn turn(&self, caller: CallerId, limits: &Limits) -> Result<(), TooLate> {
         let rate = Rate::of(limits);
-        let deadline = Instant::now() + limits.max_wait;
+        // One reading of the clock for both: with no time to wait, a turn that is free now still counts.
+        let now = Instant::now();
+        let deadline = now + limits.max_wait;
         let mut granted = {
-            let now = Instant::now();
             let mut state = self.state();
             state.serve(rate, now);
             let expected = rate.turn(&state.taken, state.ahead_of_new(caller), now);
@@ -276,6 +277,16 @@ mod tests {
         let _ = abandoned.await;
         pace.turn(caller, &limits).await.unwrap();
         assert!(start.elapsed() < Duration::from_millis(1_100), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn without_any_waiting_a_turn_that_is_free_is_taken() {
+        let pace = Pace::default();
+        let caller = callers(1)[0];
+        let limits = limits(2, 1, 0);
+        assert_eq!(pace.turn(caller, &limits).await, Ok(()));
+        assert_eq!(pace.turn(caller, &limits).await, Ok(()));
+        assert!(pace.turn(caller, &limits).await.is_err());
     }
 
     #[test]
