@@ -118,7 +118,9 @@ pub(super) fn worlds() -> impl Strategy<Value = World> {
     let kinds = prop::collection::vec(prop::sample::select(vec![Kind::Seller, Kind::Affiliate, Kind::Both]), 4);
     let nicknames = (Just(POOL).prop_shuffle(), 1..=4_usize, kinds)
         .prop_map(|(names, count, kinds)| names.into_iter().zip(kinds).take(count).collect::<Vec<_>>());
-    let scope = prop_oneof![1 => Just(None), 4 => prop::collection::vec(any::<bool>(), 4).prop_map(Some)];
+    // All Accounts, every declared nickname by name, and some of them.
+    let some = prop::collection::vec(any::<bool>(), 4).prop_map(Some);
+    let scope = prop_oneof![1 => Just(None), 1 => Just(Some(vec![true; 4])), 3 => some];
     let scopes = prop::collection::vec(scope, 1..=4);
     let table = prop::array::uniform5(prop::option::weighted(0.6, any::<prop::sample::Index>()));
     let credentials = prop::collection::vec(table.clone(), 1..=6);
