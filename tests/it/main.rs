@@ -3,12 +3,16 @@
 //! `support` starts a simulator and a gateway on loopback and checks every answer; what is here says what is sent and
 //! what has to come of it.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should fail loudly")]
+
 mod allowed_calls_reach_clickbank;
 mod ask;
 mod boundaries;
+mod call_reading;
 mod catalogue_matches_the_facts;
 mod decisions;
 mod demo;
+mod documentation;
 mod drain_and_signals;
 mod facts;
 mod naive_evaluator;
