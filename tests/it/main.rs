@@ -3,7 +3,13 @@
 //! `support` starts a simulator and a gateway on loopback and checks every answer; what is here says what is sent and
 //! what has to come of it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails should fail loudly"
+)]
 
 mod allowed_calls_reach_clickbank;
 mod ask;
