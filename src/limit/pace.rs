@@ -76,11 +76,12 @@ impl Pace {
     /// When the turn would come, or does come, later than `limits.max_wait` from now.
     pub async fn turn(&self, caller: CallerId, limits: &Limits) -> Result<(), TooLate> {
         let rate = Rate::of(limits);
-        // One reading of the clock for both: with no time to wait, a turn that is free now still counts.
-        let now = Instant::now();
-        let deadline = now + limits.max_wait;
-        let mut granted = {
+        let (deadline, mut granted) = {
             let mut state = self.state();
+            // The bound counts from the very moment that the turn is reckoned from, so that with no waiting at all a
+            // turn that is free now is not too late.
+            let now = Instant::now();
+            let deadline = now + limits.max_wait;
             state.serve(rate, now);
             let expected = rate.turn(&state.taken, state.ahead_of_new(caller), now);
             if expected > deadline {
@@ -90,7 +91,7 @@ impl Pace {
                 state.take(rate, now);
                 return Ok(());
             }
-            state.enqueue(caller)
+            (deadline, state.enqueue(caller))
         };
         loop {
             let next = {

@@ -66,18 +66,13 @@ async fn it_does_what_it_prints_and_leaves_nothing_behind() {
     assert_eq!(outcomes, OUTCOMES);
     let text = printed.join("\n");
     let passed = OUTCOMES.iter().filter(|outcome| **outcome == "200").count();
-    assert!(text.contains(&format!("received {passed} of these 13 calls.")), "{text}");
-    assert!(
-        text.contains("Keys of the gateway that reached it: 0. Keys of ClickBank in the answers above: 0."),
-        "{text}"
-    );
+    assert!(text.contains(&format!("received {passed} of these {} calls", OUTCOMES.len())), "{text}");
+    let leaks = "Keys of the gateway that reached it: 0. Keys of ClickBank in the answers above: 0.";
+    assert!(text.contains(leaks), "{text}");
     assert!(text.contains("rows, of acme and acmeaff") && text.contains("rows, of zenith"), "{text}");
     assert!(!text.contains('\u{1b}'), "colours in a pipe");
-    let real = |word: &str| word.strip_prefix("API-").is_some_and(|rest| rest.len() > 8);
-    assert!(
-        !text.split(|character: char| !character.is_ascii_alphanumeric() && character != '-').any(real),
-        "a key of ClickBank's in {text}"
-    );
+    let shows_key = text.split("API-").skip(1).any(|rest| rest.starts_with(|next: char| next.is_ascii_alphanumeric()));
+    assert!(!shows_key, "a key of ClickBank's in {text}");
 
     let lines: Vec<&str> = printed.iter().map(|line| line.trim_start()).collect();
     let curls: Vec<&&str> = lines.iter().filter(|line| line.starts_with("curl ")).collect();

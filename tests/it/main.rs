@@ -3,7 +3,13 @@
 //! `support` starts a simulator and a gateway on loopback and checks every answer; what is here says what is sent and
 //! what has to come of it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails should fail loudly"
+)]
 
 mod allowed_calls_reach_clickbank;
 mod ask;
@@ -19,6 +25,7 @@ mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
 mod one_message_is_one_request;
+mod pacing;
 mod real_clients;
 mod refusals_reach_nobody;
 mod secrets_do_not_leak;

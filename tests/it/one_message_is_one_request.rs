@@ -30,8 +30,11 @@ async fn outcomes(scene: &Scene, bytes: &str) -> Vec<(u16, Option<String>)> {
     outcomes
 }
 
+/// Name, bytes, status and code, and how many requests arrive at ClickBank.
+type Case = (&'static str, String, (u16, Option<&'static str>), usize);
+
 /// Runs cases that have exactly one outcome, after which the connection closes.
-async fn run(cases: Vec<(&str, String, (u16, Option<&str>), usize)>) {
+async fn run(cases: Vec<Case>) {
     let scene = Scene::start(&Setup::acme()).await;
     let mut wrong = Vec::new();
     for (name, bytes, (status, code), arriving) in cases {

@@ -31,14 +31,17 @@ const REFUSED: Told = (502, Some("credential-refused"));
 const UNKNOWN: Told = (502, Some("outcome-unknown"));
 const WITHHELD: Told = (502, Some("executed-answer-withheld"));
 
-fn troubles() -> Vec<(&'static str, Act, Told, Told)> {
+/// What comes of an answer: its name, the answer, what the caller of a read is told, and of a change.
+type Case = (&'static str, Act, Told, Told);
+
+/// Answers whose head cannot be read, or does not say what is known to mean something.
+fn bad_heads() -> Vec<Case> {
     let close = |bytes: &str| Act::AnswerAndClose(bytes.to_owned());
     let full = |status: &str, lines: &str, body: &str| Act::Answer(answer(status, lines, body));
     let redirect = |status: &str| {
         let lines = format!("Location: /rest/1.3/{MARKER}\r\nContent-Type: text/plain\r\n");
         Act::Answer(answer(status, &lines, MARKER))
     };
-    let large = "x".repeat(3_000);
     let head = |status: &str, more: &str| format!("HTTP/1.1 {status}\r\n{XML}{more}\r\n");
     vec![
         ("closes before it answers", close(""), UNREADABLE, UNKNOWN),
@@ -81,6 +84,16 @@ fn troubles() -> Vec<(&'static str, Act, Told, Told)> {
             REFUSED,
             REFUSED,
         ),
+    ]
+}
+
+/// Answers whose body is not all there, too large, or not what was asked for.
+fn bad_bodies() -> Vec<Case> {
+    let close = |bytes: &str| Act::AnswerAndClose(bytes.to_owned());
+    let full = |status: &str, lines: &str, body: &str| Act::Answer(answer(status, lines, body));
+    let large = "x".repeat(3_000);
+    let head = |status: &str, more: &str| format!("HTTP/1.1 {status}\r\n{XML}{more}\r\n");
+    vec![
         ("breaks off in the body", close(&(head("200 OK", "Content-Length: 100\r\n") + MARKER)), UNREADABLE, WITHHELD),
         (
             "breaks off in a chunk",
@@ -160,7 +173,7 @@ async fn tell(name: &str, trouble: Trouble, read: Told, change: Told) {
 
 #[tokio::test]
 async fn what_cannot_be_judged_is_withheld_and_a_change_is_sent_once() {
-    for (name, act, read, change) in troubles() {
+    for (name, act, read, change) in bad_heads().into_iter().chain(bad_bodies()) {
         tell(name, before(act).await, read, change).await;
     }
 }

@@ -13,8 +13,6 @@ use std::time::Duration;
 /// Waits for something that has to happen. The bound is no statement about speed: it only keeps a broken gateway from
 /// holding up the whole run.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_mins(1), future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited in vain for {what}"),
-    }
+    let waited = tokio::time::timeout(Duration::from_mins(1), future).await;
+    waited.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::MutexGuard;
+use std::time::Duration;
 
 use clickbank_gateway::config::{self, ListenAddress, Secrets as Read};
 use clickbank_gateway::server::Gateway;
@@ -55,6 +56,14 @@ impl Scene {
     pub(crate) async fn start(setup: &Setup) -> Self {
         let simulator = demo_simulator().await;
         let written = write_for(setup, &simulator);
+        let gateway = start_gateway(&written).await;
+        Self { simulator, gateway, written }
+    }
+
+    /// Ends the gateway as a signal would, and starts another from the same files.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { simulator, gateway, written } = self;
+        assert!(gateway.drain(Duration::from_mins(1)).await);
         let gateway = start_gateway(&written).await;
         Self { simulator, gateway, written }
     }
