@@ -182,3 +182,52 @@ pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(), 
     let findings = findings.into_inner();
     if findings.errors.is_empty() { Ok(()) } else { Err(findings) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_names_the_owner_stands_once() {
+        for (owner, parameters) in [
+            ("{ parameter = 'account' }", "[{ name = 'account', repeats = true }]"),
+            ("{ filter = 'account' }", "[{ name = 'account', repeats = true }]"),
+            ("{ filter = 'orders' }", "['vendor', 'affiliate', { name = 'role', repeats = true }]"),
+            ("{ answer = 'list', receipt = 'receipt' }", "[{ name = 'receipt', repeats = true }]"),
+        ] {
+            let text = format!(
+                "id = 'x'\nmethod = 'GET'\npath = '/x/y'\npermissions = ['analytics']\nowner = {owner}\nparameters = {parameters}\n"
+            );
+            let findings = RefCell::new(Findings::default());
+            form::read(Path::new("x"), &format!("[[endpoint]]\n{text}"), &findings, |form| {
+                let tables = form.take("endpoint").and_then(|entry| entry.list()).unwrap_or_default();
+                tables.iter().filter_map(|table| endpoint::read(table, true)).count()
+            });
+            assert!(!findings.into_inner().errors.is_empty(), "{owner}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.toml");
+        let secret = "API-0123456789ABCDEFGHIJ";
+        std::fs::write(directory.path().join("keys.toml"), "").unwrap();
+        for credential in [
+            format!("[credentials.a]\napi_key = {{ env = '{secret}' }}"),
+            format!("[credentials.a]\napi_key = {{ file = '{secret}' }}"),
+            format!("[credentials.a]\n{secret} = 1"),
+        ] {
+            let text = format!("[nicknames]\nacme = 'seller'\n{credential}\nreach = {{ analytics = ['acme'] }}\n");
+            std::fs::write(&file, text).unwrap();
+            let findings = load(&file, Secrets::Read).unwrap_err();
+            assert!(!format!("{findings:?}").contains(secret), "{findings:?}");
+        }
+        let named = format!(
+            "[nicknames]\nacme = 'seller'\n[credentials.{secret}]\napi_key = {{ file = 'x' }}\nreach = {{ analytics = ['acme'] }}\n"
+        );
+        std::fs::write(&file, named).unwrap();
+        let findings = load(&file, Secrets::Skip).expect_err("a key is no name");
+        assert!(!format!("{findings:?}").contains(secret), "{findings:?}");
+    }
+}

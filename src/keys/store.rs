@@ -232,6 +232,18 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_in_the_file_stays_as_it_is_above_a_new_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.toml");
+        for before in ["[keys.one]\nid = \"a\"\n\n# --- two ---\n", "[keys.old]\r\nid = \"key_old\" # first\r\n"] {
+            fs::write(&path, before).unwrap();
+            add(&path, "app").unwrap();
+            let after = fs::read_to_string(&path).unwrap();
+            assert!(after.starts_with(before), "{before:?} became {after:?}");
+        }
+    }
+
+    #[test]
     fn a_name_that_is_taken_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.toml");

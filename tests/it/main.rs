@@ -11,6 +11,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod a_successor_keeps_its_socket;
 mod allowed_calls_reach_clickbank;
 mod ask;
 mod boundaries;
