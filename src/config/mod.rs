@@ -22,6 +22,7 @@ mod keys;
 mod policy;
 /// What is wrong with a configuration.
 pub mod problem;
+mod syntax;
 
 pub(crate) use form::parse_duration;
 pub use problem::{Findings, Problem};
@@ -131,7 +132,8 @@ pub enum Secrets {
 pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Findings> {
     let findings = RefCell::new(Findings::default());
     let config = gateway::load(file, secrets, &findings);
-    let findings = findings.into_inner();
+    let mut findings = findings.into_inner();
+    findings.sort(file);
     match config {
         Some(config) if findings.errors.is_empty() => Ok((config, findings.warnings)),
         _ => Err(findings),
@@ -159,7 +161,8 @@ pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
 /// When anything in it is wrong; `name` is the file's name in the findings.
 pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(), Findings> {
     let findings = RefCell::new(Findings::default());
-    keys::read(name, text, nicknames, &findings);
-    let findings = findings.into_inner();
+    keys::read(name, text, &policy::Declared::new(nicknames.clone()), &findings);
+    let mut findings = findings.into_inner();
+    findings.sort(name);
     if findings.errors.is_empty() { Ok(()) } else { Err(findings) }
 }
