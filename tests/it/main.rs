@@ -1,3 +1,13 @@
 //! The gateway's behaviours, a module each, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is tests, and a test that cannot go on fails"
+)]
+
+mod golden;
 mod support;
+mod wrong_configurations;
