@@ -95,6 +95,7 @@ impl KeyFile {
     /// When there is a key of that name, or `keys` is not a table.
     pub fn add(&mut self, key: &NewKey<'_>) -> Result<(), StoreError> {
         let not_a_key_file = || StoreError::NotAKeyFile { path: self.path.clone() };
+        let trailing = self.document.trailing().as_str().unwrap_or_default().to_owned();
         let mut implicit = Table::new();
         implicit.set_implicit(true);
         let keys = self.document.entry("keys").or_insert(Item::Table(implicit));
@@ -119,7 +120,14 @@ impl KeyFile {
             grants.insert(permission.as_str(), granted_to);
         }
         table.insert("grants", Item::Table(grants));
+        if !trailing.trim().is_empty() {
+            // Comments at the end of the file belong to no table, and would come after the new one.
+            table.decor_mut().set_prefix(format!("{}\n\n", trailing.trim_end()));
+        }
         keys.insert(key.name.as_str(), Item::Table(table));
+        if !trailing.trim().is_empty() {
+            self.document.set_trailing("");
+        }
         Ok(())
     }
 
@@ -197,6 +205,21 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn comments_at_the_end_of_the_file_stay_above_a_new_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.toml");
+        for before in ["# nobody yet\n# really", "[keys.old]\nid='key_old'\n\n# the new ones\n\n"] {
+            fs::write(&path, before).unwrap();
+            add(&path, "app").unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            let expected = format!("{}\n\n[keys.app]\nid = \"key_abc\"\n", before.trim_end());
+            assert!(text.starts_with(&expected), "{text}");
+            add(&path, "other").unwrap();
+            assert!(fs::read_to_string(&path).unwrap().starts_with(&text), "the next key comes after it");
+        }
     }
 
     #[test]
