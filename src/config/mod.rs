@@ -25,6 +25,7 @@ pub mod problem;
 mod syntax;
 
 pub(crate) use form::parse_duration;
+pub(crate) use problem::did_you_mean;
 pub use problem::{Findings, Problem};
 
 /// A configuration that can be served.

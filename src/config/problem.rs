@@ -108,7 +108,7 @@ impl<'a> Source<'a> {
 }
 
 /// The closest of `candidates` to what was written, if one is close enough to have been meant.
-pub(super) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = written.to_ascii_lowercase();
     candidates
         .into_iter()
