@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, Findings, Problem, Secrets};
 use crate::domain::secret::{has_secret, without_secrets};
 
+mod advice;
 mod can_i;
 mod check;
 mod demo;
@@ -66,7 +67,7 @@ enum Command {
     Init(init::Init),
     /// Serve callers
     Serve(serve::Serve),
-    /// Say whether the configuration can be served, and everything that is wrong with it
+    /// Say whether the configuration can be served, and all that is wrong or missing
     Check(check::Check),
     /// Ask a running gateway whether it is ready
     Health(health::HealthCommand),
