@@ -8,6 +8,7 @@
     reason = "all of this is tests, and a test that cannot go on fails"
 )]
 
+mod command_line;
 mod example_configurations;
 mod golden;
 mod support;
