@@ -356,6 +356,27 @@ fn leaving_out_any_part_of_an_example_never_widens_access() {
 }
 
 #[test]
+fn a_file_that_broke_off_anywhere_never_widens_access() {
+    let pair = Pair::new("callers.toml");
+    let whole = pair.load(GATEWAY, KEYS).expect("the whole pair loads");
+    let mut loaded = 0;
+    for (text, is_gateway) in [(GATEWAY, true), (KEYS, false)] {
+        // After a line, and in the middle of the next.
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        let cuts = starts.flat_map(|start| [start, start + text[start..].find('\n').unwrap_or_default() / 2]);
+        for cut in cuts {
+            let broken = &text[..cut];
+            let after = if is_gateway { pair.load(broken, KEYS) } else { pair.load(GATEWAY, broken) };
+            let Some(after) = after else { continue };
+            loaded += 1;
+            let widened = widened(&whole, &after);
+            assert!(widened.is_empty(), "broken off after {broken:?}: {widened:#?}");
+        }
+    }
+    assert!(loaded > 20, "{loaded} of them load");
+}
+
+#[test]
 fn what_is_absent_or_empty_is_nobody_and_never_all() {
     let pair = Pair::new("callers.toml");
     for (from, to, refused) in [
