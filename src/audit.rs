@@ -6,17 +6,22 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::header::TRANSFER_ENCODING;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+use crate::domain::credential::CredentialId;
+use crate::domain::endpoint::EndpointId;
+use crate::domain::matrix::CallerId;
+use crate::domain::nickname::NicknameId;
 use crate::domain::secret::KEY_PREFIX;
-use crate::rejection::{Code, Rejection};
+use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{Arrived, arrive};
 use crate::stage::respond::{self, ReplyBody};
@@ -39,8 +44,14 @@ impl RequestId {
         }
     }
 
+    /// A version 7 UUID (RFC 9562 §5.7): sortable by time.
     fn new() -> Self {
-        let id = uuid::Uuid::now_v7().to_string();
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let mut random = [0; 10];
+        // Without random bytes an id may come twice in a millisecond, which is no reason to answer nobody.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string();
         Self(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown")))
     }
 
@@ -59,15 +70,16 @@ fn is_well_formed(id: &str) -> bool {
 }
 
 /// What is known of a request so far. Stages add to it; the record is written when the request ends.
+///
+/// Whatever the configuration names is kept as its number, and looked up in the request's snapshot when it is written.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    pub(crate) caller_id: Option<String>,
-    pub(crate) caller: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) nickname: Option<String>,
+    pub(crate) caller: Option<CallerId>,
+    pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) nickname: Option<NicknameId>,
+    pub(crate) credential: Option<CredentialId>,
     pub(crate) allowed_because: Option<&'static str>,
     pub(crate) key_fault: Option<&'static str>,
-    pub(crate) credential: Option<String>,
     pub(crate) waited: Duration,
     pub(crate) upstream: Duration,
     pub(crate) upstream_fault: Option<&'static str>,
@@ -130,10 +142,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Recorded<N::Future> {
         let trail = Trail::default();
-        let record = Record::open(RequestId::of(request.headers()), request.method(), trail.clone());
-        match arrive(request, self.current.load_full(), trail) {
-            Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record },
-            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record },
+        let snapshot = self.current.load_full();
+        let id = RequestId::of(request.headers());
+        let record = Record::open(id, request.method(), Arc::clone(&snapshot), trail.clone());
+        // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
+        let last = request.headers().contains_key(TRANSFER_ENCODING);
+        match arrive(request, snapshot, trail) {
+            Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record, last },
+            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record, last },
         }
     }
 }
@@ -145,6 +161,8 @@ pin_project! {
         next: Option<F>,
         rejection: Option<Rejection>,
         record: Record,
+        // Whether the connection ends with it.
+        last: bool,
     }
 }
 
@@ -163,10 +181,15 @@ where
             },
             None => Err(this.rejection.take().unwrap_or(Rejection::Overloaded)),
         };
-        let code = outcome.as_ref().err().map(Rejection::code);
-        let mut response = outcome.unwrap_or_else(|rejection| respond::refuse(&rejection, this.record.id.as_str()));
+        let (mut response, rejection) = match outcome {
+            Ok(response) => (response, None),
+            Err(rejection) => (respond::refuse(&rejection, this.record.id.as_str()), Some(rejection)),
+        };
         response.headers_mut().insert(REQUEST_ID, this.record.id.0.clone());
-        this.record.close(response.status().as_u16(), code);
+        if *this.last {
+            respond::end_connection(&mut response);
+        }
+        this.record.close(response.status().as_u16(), rejection.as_ref());
         Poll::Ready(Ok(response))
     }
 }
@@ -176,49 +199,66 @@ struct Record {
     id: RequestId,
     method: &'static str,
     started: Instant,
+    snapshot: Arc<Snapshot>,
     trail: Trail,
     closed: bool,
 }
 
 impl Record {
-    fn open(id: RequestId, method: &http::Method, trail: Trail) -> Self {
+    fn open(id: RequestId, method: &http::Method, snapshot: Arc<Snapshot>, trail: Trail) -> Self {
         // A method is the caller's text, too, so only those of the catalogue are written down.
         let method = crate::domain::endpoint::Method::parse(method.as_str()).map_or("other", |method| method.as_str());
-        Self { id, method, started: Instant::now(), trail, closed: false }
+        Self { id, method, started: Instant::now(), snapshot, trail, closed: false }
     }
 
-    fn close(&mut self, status: u16, code: Option<Code>) {
+    fn close(&mut self, status: u16, rejection: Option<&Rejection>) {
         self.closed = true;
-        self.write(Some(status), code);
+        self.write(Some(status), rejection);
     }
 
-    fn write(&self, status: Option<u16>, code: Option<Code>) {
+    fn write(&self, status: Option<u16>, rejection: Option<&Rejection>) {
         let facts = self.trail.facts();
-        let error = match (status, code) {
-            (None, _) => Some("caller-gone"),
-            (Some(_), code) => code.map(Code::as_str),
+        let policy = &self.snapshot.policy;
+        let key = facts.caller.and_then(|caller| self.snapshot.keys.of(caller));
+        let endpoint = facts.endpoint.and_then(|id| policy.catalogue.endpoint(id));
+        let refusal = rejection.map(|rejection| rejection.code().as_str());
+        let error = if status.is_none() { Some("caller-gone") } else { refusal };
+        let decision = match (facts.allowed_because, rejection) {
+            (Some(_), _) => "allow",
+            (None, Some(_)) => "deny",
+            (None, None) => "none",
         };
-        let decision = if facts.allowed_because.is_some() { "allow" } else { "deny" };
-        let reason = facts.allowed_because.or(facts.key_fault).or(error).unwrap_or_default();
-        tracing::info!(
-            target: "clickbank_gateway::audit",
-            request_id = self.id.as_str(),
-            caller_id = facts.caller_id,
-            caller = facts.caller,
-            method = self.method,
-            endpoint = facts.endpoint,
-            nickname = facts.nickname,
-            decision,
-            reason,
-            credential = facts.credential,
-            status,
-            error,
-            upstream_fault = facts.upstream_fault,
-            total_ms = milliseconds(self.started.elapsed()),
-            upstream_ms = milliseconds(facts.upstream),
-            waiting_ms = milliseconds(facts.waited),
-            "request"
-        );
+        // The level of an event has to be a constant, so the fields stand in a macro and not twice.
+        macro_rules! record {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "clickbank_gateway::audit",
+                    $level,
+                    request_id = self.id.as_str(),
+                    caller_id = key.map(|key| key.id.as_str()),
+                    caller = key.map(|key| key.name.as_str()),
+                    method = self.method,
+                    endpoint = endpoint.map(|endpoint| endpoint.name.as_str()),
+                    nickname = facts.nickname.map(|id| policy.nicknames.name(id)),
+                    decision,
+                    reason = facts.allowed_because.or(facts.key_fault).or(error).unwrap_or_default(),
+                    malformed = rejection.and_then(Rejection::malformed),
+                    credential = facts.credential.map(|id| policy.credentials.name(id)),
+                    status,
+                    error,
+                    upstream_fault = facts.upstream_fault,
+                    total_ms = milliseconds(self.started.elapsed()),
+                    upstream_ms = milliseconds(facts.upstream),
+                    waiting_ms = milliseconds(facts.waited),
+                    "request"
+                )
+            };
+        }
+        if rejection.is_some_and(Rejection::is_alarming) {
+            record!(tracing::Level::WARN);
+        } else {
+            record!(tracing::Level::INFO);
+        }
     }
 }
 
@@ -237,14 +277,12 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// Records a message that the HTTP parser refused, so that no stage ever saw it.
 pub(crate) fn record_unparsed(error: &hyper::Error) {
-    let reason = if error.is_timeout() {
-        "head-timeout"
-    } else if error.is_parse_too_large() {
+    let reason = if error.is_parse_too_large() {
         "head-too-large"
     } else if error.is_parse() || error.is_user() {
         "malformed-message"
     } else {
-        // A connection that ends is no request.
+        // A connection that ends, or says nothing for too long, is no request.
         return;
     };
     tracing::info!(target: "clickbank_gateway::audit", decision = "deny", reason, "unparsed request");

@@ -38,6 +38,15 @@ impl Health {
         self.0.store(DRAINING, Ordering::Release);
     }
 
+    /// In one word, for operators.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.0.load(Ordering::Acquire) {
+            STARTING => "starting",
+            READY => "ready",
+            _ => "draining",
+        }
+    }
+
     /// The status and text for one request.
     fn answer(&self, method: &Method, path: &str) -> (StatusCode, &'static str) {
         if !matches!(*method, Method::GET | Method::HEAD) {

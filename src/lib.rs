@@ -1,32 +1,50 @@
-//! A reverse proxy that lends internal apps exactly the part of a ClickBank API key they may use.
+//! A reverse proxy that lends internal apps exactly the part of a ClickBank API key that they may use.
+//!
+//! > For every caller the gateway behaves as if ClickBank itself had issued that caller a key with exactly its grants,
+//! > or it refuses.
+//!
+//! An app presents a key of the gateway; the gateway recognises the ClickBank endpoint, resolves which account nicknames
+//! the call is about, asks the matrix *key × nickname × permission*, waits for the call's turn within ClickBank's
+//! limits, sends it in its own words with the real credential, and lets back only what that app may see.
+//!
+//! Read the modules in this order: what the rules are ([`domain`]), where they come from ([`keys`], [`config`],
+//! [`snapshot`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`]), what runs it
+//! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`cli`]), and what stands in for ClickBank
+//! ([`simulator`]).
+
+/// The rules, pure: nicknames, permissions, endpoints, targets, the matrix and its decision.
+pub mod domain;
+
+/// The two files that people write, parsed into types that cannot hold a bad value.
+pub mod config;
+/// Our keys: who presents which, how one is made, how the key file is written.
+pub mod keys;
+/// One generation of everything that decides about a request.
+pub mod snapshot;
 
 /// The outermost layer: one record per request.
 pub mod audit;
-/// The command line.
-pub mod cli;
-/// The two files that people write.
-pub mod config;
-/// The rules, pure.
-pub mod domain;
-/// `/livez` and `/readyz`.
-pub mod health;
-/// Our keys.
-pub mod keys;
-/// ClickBank's limits.
+/// ClickBank's limits, held fairly for all callers.
 pub mod limit;
 /// The only place where the stages are put together.
 pub mod pipeline;
-/// Every reason for which the gateway refuses.
+/// Every reason for which the gateway refuses, with its public code.
 pub mod rejection;
+/// The stages of a request, in order, and what drives them.
+pub mod stage;
+
+/// The operator's listener.
+pub mod admin;
+/// The command line.
+pub mod cli;
+/// `/livez` and `/readyz`.
+pub mod health;
 /// Listening, connections, and the end of both.
 pub mod server;
-/// A stand-in for ClickBank.
-pub mod simulator;
-/// One generation of everything that decides about a request.
-pub mod snapshot;
-/// The stages of a request, in order.
-pub mod stage;
 /// Where log lines go and how they look.
 pub mod telemetry;
 /// TLS on both sides.
 pub mod tls;
+
+/// A stand-in for ClickBank, which has no sandbox.
+pub mod simulator;

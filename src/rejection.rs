@@ -295,6 +295,24 @@ impl Rejection {
         }
     }
 
+    /// Why a message counts as malformed, in one word, for the log.
+    #[must_use]
+    pub const fn malformed(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(malformed) => Some(malformed.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Whether operators should look at it at once: nothing that callers do leads here.
+    #[must_use]
+    pub const fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            Self::CredentialRefused | Self::UpstreamUnreachable | Self::OutcomeUnknown | Self::ExecutedAnswerWithheld
+        )
+    }
+
     /// What is wrong and how to mend it, for the caller's developer.
     #[must_use]
     pub fn detail(&self) -> String {
@@ -333,7 +351,7 @@ impl Rejection {
             ),
             Self::NicknameRequired { nicknames } => format!(
                 "Say which nickname is meant: send `Gateway-Nickname: NAME`, or put `/@NAME` before /rest/1.3. NAME can be {}.",
-                list(nicknames.iter().map(String::as_str))
+                either(nicknames.iter().map(String::as_str))
             ),
             Self::ConfinedCredentialRequired { why, needed, nicknames } => confined(*why, *needed, nicknames),
             Self::NotSupported(what) => not_supported(*what).to_owned(),
@@ -369,12 +387,31 @@ impl Rejection {
             Self::ExecutedAnswerWithheld => {
                 "ClickBank made the change, but its answer cannot be released. Do not repeat it; a read shows the outcome.".to_owned()
             }
-            Self::Overloaded => "Too much is going on at once. Nothing was sent; try again in a moment.".to_owned(),
+            Self::Overloaded => "Too much is going on at once. Nothing was changed; try again in a moment.".to_owned(),
         }
     }
 }
 
 impl Malformed {
+    /// In one word, for the log.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Version => "version",
+            Self::TransferEncoding => "transfer-encoding",
+            Self::Upgrade => "upgrade",
+            Self::HeaderAlias => "header-alias",
+            Self::Header(_) => "header",
+            Self::Body => "body",
+            Self::Target(_) => "target",
+            Self::RepeatedParameter(_) => "repeated-parameter",
+            Self::MissingParameter(_) => "missing-parameter",
+            Self::Value { .. } => "value",
+            Self::TwoNicknames => "two-nicknames",
+        }
+    }
+
     fn detail(&self) -> String {
         let text = match self {
             Self::Host => "Send exactly one Host header with a host name and, if need be, a port.",
@@ -407,7 +444,7 @@ impl Malformed {
                     Expected::OneOf(values) => {
                         format!(
                             "The parameter `{name}` has to be {}, in exactly that spelling.",
-                            list(values.iter().map(String::as_str))
+                            either(values.iter().map(String::as_str))
                         )
                     }
                     Expected::Text => format!("The parameter `{name}` must not have control characters."),
@@ -511,11 +548,20 @@ fn names_of(permissions: PermissionSet) -> String {
 
 /// "a", "a and b", "a, b and c".
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    joined(names, "and")
+}
+
+/// "a", "a or b", "a, b or c".
+fn either<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    joined(names, "or")
+}
+
+fn joined<'a>(names: impl Iterator<Item = &'a str>, last_word: &str) -> String {
     let names: Vec<&str> = names.collect();
     match names.as_slice() {
         [] => "nothing".to_owned(),
         [only] => (*only).to_owned(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        [most @ .., last] => format!("{} {last_word} {last}", most.join(", ")),
     }
 }
 

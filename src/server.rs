@@ -5,7 +5,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use http::Request;
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use crate::admin::{Started, Status};
 use crate::audit;
 use crate::config::{Config, ListenAddress};
 use crate::health::{Health, serve_health};
@@ -32,7 +33,9 @@ use crate::pipeline::{Pipeline, Shared, pipeline};
 /// Bounds on what a caller's connection may cost before anything is known about it.
 const MAX_CONNECTIONS: usize = 4_096;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a request's head, and for an idle connection, which hyper does not tell apart. Shorter than most clients' pools
+/// would like, long enough that they seldom meet a connection that is just being closed.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 /// How often the count of the day's requests is written down.
@@ -64,6 +67,7 @@ pub enum StartError {
 pub struct Gateway {
     address: ListenAddress,
     health_address: std::net::SocketAddr,
+    admin_address: Option<ListenAddress>,
     health: Arc<Health>,
     stop: CancellationToken,
     stop_health: CancellationToken,
@@ -91,6 +95,15 @@ impl Gateway {
         let health_listener = TcpListener::bind(config.health).await.map_err(on_health)?;
         let health_address = health_listener.local_addr().map_err(on_health)?;
 
+        let admin = match &config.admin {
+            Some(admin) => Some(
+                crate::admin::bind(admin)
+                    .await
+                    .map_err(|source| StartError::Listen { address: admin.address.to_string(), source })?,
+            ),
+            None => None,
+        };
+
         let shared = Shared {
             current: Arc::new(ArcSwap::from_pointee(config.snapshot)),
             pace: Arc::new(Pace::default()),
@@ -99,6 +112,10 @@ impl Gateway {
         let gateway = Self {
             address,
             health_address,
+            admin_address: admin
+                .as_ref()
+                .zip(config.admin.as_ref())
+                .map(|(bound, admin)| bound.address(&admin.address)),
             health: Arc::new(Health::default()),
             stop: CancellationToken::new(),
             stop_health: CancellationToken::new(),
@@ -118,6 +135,10 @@ impl Gateway {
         gateway.background.spawn(accept.run());
         let health = serve_health(health_listener, Arc::clone(&gateway.health), gateway.stop_health.clone());
         gateway.background.spawn(health);
+        if let (Some(listener), Some(admin)) = (admin, config.admin) {
+            let status = gateway.status(&shared, config.upstream.authority.to_string());
+            gateway.background.spawn(crate::admin::serve(listener, admin.token, status, gateway.stop_health.clone()));
+        }
         if let Some(directory) = gateway.state.clone() {
             let (quota, stop) = (Arc::clone(&gateway.quota), gateway.stop.clone());
             gateway.background.spawn(async move {
@@ -128,6 +149,30 @@ impl Gateway {
         }
         gateway.health.set_ready();
         Ok(gateway)
+    }
+
+    /// What [`crate::admin`] tells of this gateway, whenever it is asked.
+    fn status(&self, shared: &Shared, upstream: String) -> impl Fn() -> Status + Clone + Send + Sync + use<> {
+        let (address, started) = (self.address.to_string(), Started::now());
+        let (health, connections, shared) = (Arc::clone(&self.health), self.connections.clone(), shared.clone());
+        move || {
+            let snapshot = shared.current.load();
+            let (spent, allowed) = shared.quota.spent(&snapshot.limits, SystemTime::now());
+            Status {
+                version: env!("CARGO_PKG_VERSION"),
+                state: health.word(),
+                uptime_seconds: started.seconds(),
+                address: address.clone(),
+                upstream: upstream.clone(),
+                keys: snapshot.keys.len(),
+                nicknames: snapshot.policy.nicknames.len(),
+                credentials: snapshot.policy.credentials.len(),
+                connections: connections.len(),
+                waiting: shared.pace.waiting(),
+                requests_in_24_hours: spent,
+                requests_allowed: allowed,
+            }
+        }
     }
 
     /// Where callers connect; the port that was picked, if the configuration left it open.
@@ -142,6 +187,12 @@ impl Gateway {
         self.health_address
     }
 
+    /// Where operators ask, if anywhere.
+    #[must_use]
+    pub const fn admin_address(&self) -> Option<&ListenAddress> {
+        self.admin_address.as_ref()
+    }
+
     /// Says "not ready", takes no more connections, lets requests in flight finish, and gives up on them after
     /// `deadline`. Returns whether all finished.
     pub async fn drain(self, deadline: Duration) -> bool {
@@ -152,9 +203,11 @@ impl Gateway {
         if let Some(directory) = &self.state {
             save(&self.quota, directory);
         }
-        if let ListenAddress::Unix(path) = &self.address {
-            // Best effort: the next start removes a socket that nobody listens on.
-            let _ = std::fs::remove_file(path);
+        for address in [Some(&self.address), self.admin_address.as_ref()].into_iter().flatten() {
+            if let ListenAddress::Unix(path) = address {
+                // Best effort: the next start removes a socket that nobody listens on.
+                let _ = std::fs::remove_file(path);
+            }
         }
         self.stop_health.cancel();
         self.background.close();
@@ -214,7 +267,7 @@ impl Listener {
 }
 
 /// Removes a socket that a process which is gone has left behind. One that somebody listens on stays.
-async fn remove_stale(path: &Path) -> io::Result<()> {
+pub(crate) async fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     if is_socket && UnixStream::connect(path).await.is_err() {
         std::fs::remove_file(path)?;

@@ -22,7 +22,7 @@ use crate::config::{self, ListenAddress, Secrets};
 use crate::domain::secret::IssuedKey;
 use crate::keys::issue;
 use crate::server::{Gateway, StartError};
-use crate::simulator::{Simulator, SimulatorConfig};
+use crate::simulator::{Simulator, SimulatorConfig, SimulatorKey};
 use crate::telemetry::{self, Format};
 
 use super::explain;
@@ -43,6 +43,9 @@ pub(crate) struct Demo {
 
 /// The credentials: the names of the simulator's keys, each confined to what some caller holds.
 const CREDENTIALS: [&str; 5] = ["acme", "acmeaff", "zenith", "acme-both", "all"];
+
+/// Where the gateway listens unless it is told otherwise.
+const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
 
 /// A made-up internal app.
 struct Caller {
@@ -77,7 +80,7 @@ const fn example(
     Example { title, caller: Some(caller), nickname, method, target }
 }
 
-const EXAMPLES: [Example; 11] = [
+const EXAMPLES: [Example; 13] = [
     example(
         "dashboard may read orders of acme and acmeaff, so it sees those two",
         "dashboard",
@@ -113,7 +116,14 @@ const EXAMPLES: [Example; 11] = [
         "GET",
         "/rest/1.3/products/list?site=zenith",
     ),
-    example("... not acme's", "storefront", None, "GET", "/rest/1.3/products/list?site=acme"),
+    example(
+        "... and may add one",
+        "storefront",
+        None,
+        "PUT",
+        "/rest/1.3/products/guide-2?site=zenith&currency=USD&price=19.00&language=EN&title=Guide",
+    ),
+    example("... but not acme's", "storefront", None, "GET", "/rest/1.3/products/list?site=acme"),
     example("... and no orders at all", "storefront", None, "GET", "/rest/1.3/orders2/list"),
     example(
         "finance may read acme and zenith, but a bare count does not tell them apart",
@@ -131,6 +141,13 @@ const EXAMPLES: [Example; 11] = [
         "/rest/1.3/analytics/vendor/affiliate?account=acme",
     ),
     example("ClickBank's debug page would repeat the real key", "reporting", None, "GET", "/rest/1.3/debug"),
+    Example {
+        title: "without a key of the gateway, nothing",
+        caller: None,
+        nickname: None,
+        method: "GET",
+        target: "/rest/1.3/orders2/list",
+    },
 ];
 
 impl Demo {
@@ -159,10 +176,14 @@ impl Demo {
         let colour = output::colour();
         output::print(&introduction(&simulator, address, &callers, colour))?;
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let mut leaks = 0;
         for (number, example) in (1..).zip(&EXAMPLES) {
-            output::print(&example.run(number, &client, address, &callers, colour).await?)?;
+            let answer = example.ask(&client, address, &callers).await?;
+            leaks += usize::from(answer.holds_one_of(simulator.keys()));
+            output::print(&example.describe(number, &answer, colour))?;
         }
-        output::print(&conclusion(&simulator, address, &callers, directory.path(), colour)?)?;
+        output::print(&tally(&simulator, &callers, leaks))?;
+        output::print(&further(address, &callers, directory.path(), colour)?)?;
 
         signals.next().await;
         tokio::select! {
@@ -175,8 +196,7 @@ impl Demo {
 
     /// Starts the gateway, on a free port if the usual one is taken and the user did not insist on it.
     async fn start(&self, directory: &Path, simulator: &Simulator, callers: &[Caller]) -> anyhow::Result<Gateway> {
-        let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 7310));
-        let mut listen = self.listen.unwrap_or(usual);
+        let mut listen = self.listen.unwrap_or(USUAL);
         loop {
             write_configuration(directory, simulator, callers, listen)?;
             let file = directory.join("gateway.toml");
@@ -184,8 +204,9 @@ impl Demo {
                 config::load(&file, Secrets::Read).map_err(|findings| anyhow::anyhow!(explain(&file, &findings)))?;
             match Gateway::start(config).await {
                 Err(StartError::Listen { source, .. })
-                    if source.kind() == io::ErrorKind::AddrInUse && self.listen.is_none() && listen == usual =>
+                    if source.kind() == io::ErrorKind::AddrInUse && self.listen.is_none() && listen == USUAL =>
                 {
+                    output::print(&format!("{USUAL} is taken, so the demo takes a free port.\n\n"))?;
                     listen.set_port(0);
                 }
                 started => return Ok(started?),
@@ -257,42 +278,60 @@ fn introduction(simulator: &Simulator, address: SocketAddr, callers: &[Caller], 
     text
 }
 
+/// An answer of the gateway.
+struct Answer {
+    head: http::response::Parts,
+    body: Bytes,
+}
+
+impl Answer {
+    /// Whether a key of ClickBank's stand-in shows anywhere in it.
+    fn holds_one_of(&self, keys: &[SimulatorKey]) -> bool {
+        let body = String::from_utf8_lossy(&self.body);
+        keys.iter().map(|key| key.secret().expose()).any(|secret| {
+            let in_head =
+                self.head.headers.values().any(|value| value.to_str().is_ok_and(|value| value.contains(secret)));
+            in_head || body.contains(secret)
+        })
+    }
+}
+
 impl Example {
-    async fn run(
+    async fn ask(
         &self,
-        number: usize,
         client: &Client<HttpConnector, Empty<Bytes>>,
         address: SocketAddr,
         callers: &[Caller],
-        colour: bool,
-    ) -> anyhow::Result<String> {
+    ) -> anyhow::Result<Answer> {
         let mut request = Request::builder()
             .method(self.method)
             .uri(format!("http://{address}{}", self.target))
             .header("accept", "application/json");
-        let caller = callers.iter().find(|caller| Some(caller.name) == self.caller);
-        if let Some(caller) = caller {
+        if let Some(caller) = callers.iter().find(|caller| Some(caller.name) == self.caller) {
             request = request.header("authorization", caller.key.expose_once());
         }
         if let Some(nickname) = self.nickname {
             request = request.header("gateway-nickname", nickname);
         }
-        let response = client.request(request.body(Empty::new())?).await?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        let refused = head.headers.get("gateway-error").and_then(|code| code.to_str().ok());
+        let (head, body) = client.request(request.body(Empty::new())?).await?.into_parts();
+        Ok(Answer { head, body: body.collect().await?.to_bytes() })
+    }
+
+    fn describe(&self, number: usize, answer: &Answer, colour: bool) -> String {
+        let status = answer.head.status.as_u16();
+        let refused = answer.head.headers.get("gateway-error").and_then(|code| code.to_str().ok());
         let (outcome, style, said) = match refused {
-            Some(code) => (format!("{} {code}", head.status.as_u16()), Style::Bad, detail(&body)),
-            None => (head.status.as_u16().to_string(), Style::Good, summary(&body)),
+            Some(code) => (format!("{status} {code}"), Style::Bad, detail(&answer.body)),
+            None => (status.to_string(), Style::Good, summary(&answer.body)),
         };
         let nickname = self.nickname.map(|name| format!("   Gateway-Nickname: {name}")).unwrap_or_default();
-        Ok(format!(
+        format!(
             "{number:2}. {}\n    {} {}{nickname}\n    {}  {said}\n\n",
             self.title,
             self.method,
             self.target,
             styled(&outcome, style, colour),
-        ))
+        )
     }
 }
 
@@ -303,7 +342,12 @@ fn detail(body: &[u8]) -> String {
 
 /// What an answer holds, in a few words.
 fn summary(body: &[u8]) -> String {
-    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else { return format!("{} bytes", body.len()) };
+    let Ok(answer) = serde_json::from_slice::<serde_json::Value>(body) else {
+        return match std::str::from_utf8(body) {
+            Ok(text) if text.len() < 60 => format!("the text {text}"),
+            _ => format!("{} bytes", body.len()),
+        };
+    };
     if let serde_json::Value::Number(count) = &answer {
         return format!("a count: {count}");
     }
@@ -342,28 +386,25 @@ fn collect_rows<'a>(value: &'a serde_json::Value, rows: &mut Vec<&'a serde_json:
     }
 }
 
-fn conclusion(
-    simulator: &Simulator,
-    address: SocketAddr,
-    callers: &[Caller],
-    directory: &Path,
-    colour: bool,
-) -> anyhow::Result<String> {
+/// What arrived where it should, and nowhere else.
+fn tally(simulator: &Simulator, callers: &[Caller], leaks: usize) -> String {
     let received = simulator.received();
-    let ours = |request: &crate::simulator::Received| {
-        request
-            .header_values("authorization")
-            .iter()
-            .any(|value| callers.iter().any(|caller| value.contains(caller.key.expose_once())))
-    };
-    let leaked = received.iter().filter(|request| ours(request)).count();
-    let mut text = format!(
-        "ClickBank's stand-in received {} of these {} calls; {leaked} of them carried a key of the gateway, and no answer above\n\
-         carries a key of ClickBank.\n\n{}\n",
+    let ours = received.iter().filter(|request| {
+        let values = request.header_values("authorization");
+        values.iter().any(|value| callers.iter().any(|caller| value.contains(caller.key.expose_once())))
+    });
+    format!(
+        "ClickBank's stand-in received {} of these {} calls.\n\
+         Keys of the gateway that reached it: {}. Keys of ClickBank in the answers above: {leaks}.\n\n",
         received.len(),
         EXAMPLES.len(),
-        styled("Go on with:", Style::Bold, colour),
-    );
+        ours.count(),
+    )
+}
+
+/// What to try next.
+fn further(address: SocketAddr, callers: &[Caller], directory: &Path, colour: bool) -> anyhow::Result<String> {
+    let mut text = format!("{}\n", styled("Go on with:", Style::Bold, colour));
     let key_of = |name: &str| callers.iter().find(|caller| caller.name == name).map(|caller| caller.key.expose_once());
     for (name, arguments) in [
         ("dashboard", format!("-H 'Accept: application/json' http://{address}/rest/1.3/orders2/list")),

@@ -4,9 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 
-use crate::config::Secrets;
+use crate::config;
 
 use super::Context;
 use super::output;
@@ -28,9 +29,13 @@ pub(crate) struct HealthCommand {
 
 impl HealthCommand {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
-        let address = match self.address {
-            Some(address) => address,
-            None => context.load(Secrets::Skip)?.0.health,
+        let address = if let Some(address) = self.address {
+            address
+        } else {
+            // The rest of the file may be wrong by now; the gateway that is asked was started with another.
+            let file = context.config_file()?;
+            let address = config::health_address(&file);
+            address.with_context(|| format!("{} does not name a health address; try --address", file.display()))?
         };
         let answer = ask(reachable(address));
         match &answer {

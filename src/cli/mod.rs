@@ -22,6 +22,7 @@ mod output;
 mod serve;
 mod shutdown;
 mod simulate;
+mod status;
 
 use output::{OutputFormat, complain};
 
@@ -71,6 +72,8 @@ enum Command {
     Check(check::Check),
     /// Ask a running gateway whether it is ready
     Health(health::HealthCommand),
+    /// Ask a running gateway what it is doing
+    Status(status::StatusCommand),
     /// Run everything on loopback, with a stand-in for ClickBank, and make a few calls
     Demo(demo::Demo),
     /// Run a stand-in for ClickBank, for tests
@@ -121,8 +124,9 @@ impl Arguments {
             Command::Serve(serve) => serve.run(&context),
             Command::Check(check) => check.run(&context),
             Command::Health(health) => health.run(&context),
+            Command::Status(status) => status.run(&context),
             Command::Demo(demo) => demo.run(),
-            Command::Simulate(simulate) => simulate.run(),
+            Command::Simulate(simulate) => simulate.run(&context),
             Command::Key(key) => key.run(&context),
             Command::Matrix(matrix) => matrix.run(&context),
             Command::CanI(can_i) => can_i.run(&context),

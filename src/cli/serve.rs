@@ -88,6 +88,7 @@ impl Serve {
         tracing::info!(
             address = %gateway.address(),
             health = %gateway.health_address(),
+            admin = gateway.admin_address().map(tracing::field::display),
             upstream,
             keys,
             config = %file.display(),

@@ -1,5 +1,6 @@
 //! `simulate`: a stand-in for ClickBank, for users' own tests.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -7,10 +8,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use jiff::civil::Date;
+use serde::Serialize;
 
 use crate::simulator::{Permission, Simulator, SimulatorConfig, SimulatorKey};
 
-use super::output;
+use super::Context;
+use super::output::{self, OutputFormat};
 use super::shutdown::Signals;
 
 /// Arguments of `simulate`.
@@ -38,51 +41,87 @@ pub(crate) struct Simulate {
 }
 
 impl Simulate {
-    pub(crate) fn run(self) -> anyhow::Result<bool> {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.simulate())
+        runtime.block_on(self.simulate(context.output))
     }
 
-    async fn simulate(self) -> anyhow::Result<bool> {
+    async fn simulate(self, format: OutputFormat) -> anyhow::Result<bool> {
         let mut signals = Signals::install()?;
         let mut config = SimulatorConfig::demo(self.seed, self.today.unwrap_or_else(today));
         config.address = self.listen;
         config.settings.page_size = self.page_size;
         let simulator =
             Simulator::start(config).await.with_context(|| format!("cannot simulate at {}", self.listen))?;
-        let mut text = format!("a stand-in for ClickBank (not ClickBank itself) serves at {}\n", simulator.url());
-        match &self.ca_file {
-            Some(file) => {
-                std::fs::write(file, simulator.ca_pem()).with_context(|| format!("cannot write {}", file.display()))?;
-                text.push_str(&format!("the certificate of its authority is in {}\n", file.display()));
-            }
-            None => text.push_str(&format!("\nthe certificate of its authority:\n{}", simulator.ca_pem())),
+        if let Some(file) = &self.ca_file {
+            std::fs::write(file, simulator.ca_pem()).with_context(|| format!("cannot write {}", file.display()))?;
         }
-        text.push_str("\nits keys, and what each reaches:\n");
-        text.push_str(&keys(simulator.keys()));
-        text.push_str("\nstop it with Ctrl-C\n");
-        output::print(&text)?;
+        match format {
+            OutputFormat::Json => output::print_json(&Shown::of(&simulator))?,
+            OutputFormat::Text => output::print(&self.describe(&simulator))?,
+        }
         signals.next().await;
         simulator.stop().await;
         Ok(true)
     }
+
+    fn describe(&self, simulator: &Simulator) -> String {
+        let mut text = format!("a stand-in for ClickBank (not ClickBank itself) serves at {}\n", simulator.url());
+        match &self.ca_file {
+            Some(file) => text.push_str(&format!("the certificate of its authority is in {}\n", file.display())),
+            None => text.push_str(&format!("\nthe certificate of its authority:\n{}", simulator.ca_pem())),
+        }
+        let mut table = output::Table::new(["NAME", "KEY", "ACTIVE", "REACH"]);
+        for key in simulator.keys() {
+            let active = if key.is_active() { "yes" } else { "no" };
+            let reach = reach(key).into_iter().map(|(permission, names)| format!("{permission}={}", names.join(",")));
+            let reach = reach.collect::<Vec<_>>().join(" ");
+            table.row([key.name().to_owned(), key.secret().expose().to_owned(), active.to_owned(), reach]);
+        }
+        text.push_str("\nits keys, and what each reaches:\n");
+        text.push_str(&table.render(output::colour()));
+        text.push_str("\nstop it with Ctrl-C\n");
+        text
+    }
 }
 
+/// What `--output json` prints once it serves.
+#[derive(Serialize)]
+struct Shown<'a> {
+    url: String,
+    ca_pem: &'a str,
+    keys: Vec<ShownKey<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownKey<'a> {
+    name: &'a str,
+    key: &'a str,
+    active: bool,
+    reach: BTreeMap<&'static str, Vec<&'a str>>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(simulator: &'a Simulator) -> Self {
+        let keys = simulator.keys().iter().map(|key| ShownKey {
+            name: key.name(),
+            key: key.secret().expose(),
+            active: key.is_active(),
+            reach: reach(key),
+        });
+        Self { url: simulator.url(), ca_pem: simulator.ca_pem(), keys: keys.collect() }
+    }
+}
+
+fn reach(key: &SimulatorKey) -> BTreeMap<&'static str, Vec<&str>> {
+    let reached = Permission::ALL.into_iter().map(|permission| {
+        let nicknames = key.nicknames(permission).iter().map(crate::simulator::Nickname::as_str);
+        (permission.name(), nicknames.collect::<Vec<_>>())
+    });
+    reached.filter(|(_, nicknames)| !nicknames.is_empty()).collect()
+}
+
+/// Today, in UTC.
 pub(super) fn today() -> Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
-fn keys(keys: &[SimulatorKey]) -> String {
-    let mut table = output::Table::new(["NAME", "KEY", "ACTIVE", "REACH"]);
-    for key in keys {
-        let active = if key.is_active() { "yes" } else { "no" };
-        let reach = Permission::ALL.into_iter().filter_map(|permission| {
-            let nicknames: Vec<&str> =
-                key.nicknames(permission).iter().map(crate::simulator::Nickname::as_str).collect();
-            (!nicknames.is_empty()).then(|| format!("{}={}", permission.name(), nicknames.join(",")))
-        });
-        let reach = reach.collect::<Vec<_>>().join(" ");
-        table.row([key.name().to_owned(), key.secret().expose().to_owned(), active.to_owned(), reach]);
-    }
-    table.render(output::colour())
 }

@@ -37,7 +37,6 @@ pub(super) fn read<T>(
         at: None,
         table: root.get_ref(),
         asked: BTreeSet::new(),
-        refused: None,
         open: false,
         sound: errors.is_empty(),
     };
@@ -53,7 +52,6 @@ pub(super) struct Form<'a> {
     at: Option<Range<usize>>,
     table: &'a DeTable<'a>,
     asked: BTreeSet<&'static str>,
-    refused: Option<&'static str>,
     open: bool,
     sound: bool,
 }
@@ -93,17 +91,14 @@ impl<'a> Form<'a> {
         entry
     }
 
-    /// Reports the field of this name if it is there, as an option that does not exist, for a reason.
-    pub(super) fn refuse(&mut self, name: &'static str, message: &str, mend: &str) {
-        self.refused = Some(name);
-        if let Some((key, value)) = self.table.get_key_value(name) {
-            self.entry(key, value).error(message, mend);
-        }
-    }
-
     /// Whether the table has no fields.
     pub(super) fn is_empty(&self) -> bool {
         self.table.is_empty()
+    }
+
+    /// Whether something holds of every field. Only before any is asked for.
+    pub(super) fn every(&self, holds: impl Fn(&Entry<'a>) -> bool) -> bool {
+        self.unasked().iter().all(|(_, entry)| holds(entry))
     }
 
     /// Whether the file is valid TOML, so that what is not in this table was not lost in a syntax error.
@@ -131,8 +126,7 @@ impl<'a> Form<'a> {
 
     /// Reports what was never asked for, and says whether there was any.
     pub(super) fn finish(&self) -> bool {
-        let mut unknown = if self.open { Vec::new() } else { self.unasked() };
-        unknown.retain(|(name, _)| self.refused != Some(name));
+        let unknown = if self.open { Vec::new() } else { self.unasked() };
         for (name, entry) in &unknown {
             if has_secret(name) || entry.if_text().is_some_and(has_secret) {
                 entry.error("holds a secret, which must not stand in this file", "remove it, and regenerate that key");
@@ -286,7 +280,6 @@ impl<'a> Entry<'a> {
                 at: Some(self.at.clone()),
                 table,
                 asked: BTreeSet::new(),
-                refused: None,
                 open: false,
                 sound: true,
             }),
@@ -297,6 +290,11 @@ impl<'a> Entry<'a> {
     /// Whether it is a table.
     pub(super) fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
+    }
+
+    /// Whether it is an array without elements.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(array) if array.is_empty())
     }
 
     /// Whether it is an array.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::uri::{Scheme, Uri};
 
+use crate::admin::AdminToken;
 use crate::domain::matrix::Policy;
 use crate::snapshot::Snapshot;
 use crate::tls;
@@ -17,7 +18,7 @@ use super::file::{self, Unusable};
 use super::form::{self, Entry, Form, shown};
 use super::policy::{read_path_to_secret, warn_of_readers};
 use super::problem::Findings;
-use super::{Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
+use super::{Admin, Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
 const DEFAULT_HEALTH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7311);
@@ -30,6 +31,13 @@ pub(super) fn load(path: &Path, secrets: Secrets, findings: &RefCell<Findings>) 
     form::read(path, &text, findings, |form| read(form, path, directory, secrets, findings))
 }
 
+/// Reads nothing but the health listener's address, whatever else is wrong with the file.
+pub(super) fn health_address(path: &Path) -> Option<SocketAddr> {
+    let findings = RefCell::default();
+    let text = file::read_or_report(path, &findings)?;
+    form::read(path, &text, &findings, |form| read_health(form.take("health").as_ref()))
+}
+
 fn read(
     form: &mut Form<'_>,
     path: &Path,
@@ -40,15 +48,15 @@ fn read(
     let keys_entry = form.take("keys");
     let keys_file = keys_entry.as_ref().map_or(Some("keys.toml"), |entry| entry.text_like("keys.toml"));
     let state = form.take("state").map_or(Some(None), |entry| read_state(&entry, directory).map(Some));
-    let (listen_entry, health_entry) = (form.take("listen"), form.take("health"));
+    let (listen_entry, health_entry, admin_entry) = (form.take("listen"), form.take("health"), form.take("admin"));
     let listen = read_listen(listen_entry.as_ref(), directory, secrets);
     let health = read_health(health_entry.as_ref());
-    check_addresses(health_entry.as_ref().or(listen_entry.as_ref()), listen.as_ref(), health);
-    form.refuse(
-        "admin",
-        "is not available in this release, which has no admin listener",
-        "remove the section; keys are managed with the `key` command",
-    );
+    let admin = admin_entry.as_ref().map_or(Some(None), |entry| read_admin(entry, directory, secrets).map(Some));
+    check_addresses([
+        ("listen", listen_entry.as_ref(), listen.as_ref().and_then(|listen| listen.address.tcp())),
+        ("health", health_entry.as_ref(), health),
+        ("admin", admin_entry.as_ref(), admin.as_ref().and_then(|admin| admin.as_ref()?.address.tcp())),
+    ]);
     let upstream = form.take("upstream");
     let upstream = read_upstream(form, upstream.as_ref(), directory);
     let limits = read_limits(form.take("limits").as_ref());
@@ -76,6 +84,7 @@ fn read(
         keys_file,
         listen: listen?,
         health: health?,
+        admin: admin?,
         upstream: upstream?,
         state: state?,
         snapshot: Snapshot::new(policy, keys, limits?, secret_values),
@@ -184,18 +193,55 @@ fn read_health(entry: Option<&Entry<'_>>) -> Option<SocketAddr> {
 }
 
 /// Two listeners cannot have one port: the second would fail when the gateway starts.
-fn check_addresses(entry: Option<&Entry<'_>>, listen: Option<&Listen>, health: Option<SocketAddr>) {
-    let (Some(entry), Some(Listen { address: ListenAddress::Tcp(listen), .. }), Some(health)) = (entry, listen, health)
-    else {
-        return;
-    };
-    let everywhere = listen.ip().is_unspecified() || health.ip().is_unspecified();
-    if listen.port() != 0 && listen.port() == health.port() && (everywhere || listen.ip() == health.ip()) {
-        entry.error(
-            format!("[listen] and [health] share port {} of one address", health.port()),
-            "give each of the two a port of its own, such as 7310 for [listen] and 7311 for [health]",
-        );
+fn check_addresses(listeners: [(&str, Option<&Entry<'_>>, Option<SocketAddr>); 3]) {
+    for (position, (name, entry, address)) in listeners.iter().enumerate() {
+        for (other, other_entry, other_address) in listeners.iter().take(position) {
+            let (Some(address), Some(other_address)) = (address, other_address) else { continue };
+            let everywhere = address.ip().is_unspecified() || other_address.ip().is_unspecified();
+            let same = address.port() == other_address.port() && (everywhere || address.ip() == other_address.ip());
+            if let Some(entry) = entry.or(*other_entry)
+                && same
+                && address.port() != 0
+            {
+                entry.error(
+                    format!("[{other}] and [{name}] share port {} of one address", address.port()),
+                    "give each a port of its own, such as 7310 for [listen] and 7311 for [health]",
+                );
+            }
+        }
     }
+}
+
+fn read_admin(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Option<Admin> {
+    let mut form = entry.form()?;
+    let address = form.require("address", "write `address = \"unix:/run/clickbank-gateway/admin.sock\"`");
+    let token_entry = form.take("token");
+    form.finish();
+    let address_entry = address?;
+    let address = read_listen_address(&address_entry, directory)?;
+    if matches!(address, ListenAddress::Tcp(_)) && token_entry.is_none() {
+        address_entry.error(
+            "needs a token: every app on this machine can connect to it",
+            "add `token = { file = \"…\" }`, or write `address = \"unix:…\"`, which only its owner can open",
+        );
+        return None;
+    }
+    let Some(entry) = token_entry else { return Some(Admin { address, token: None }) };
+    let token = match policy::read_secret(&entry, directory, secrets) {
+        Some((entry, text)) => {
+            let token = AdminToken::new(text.expose_to_parser().trim_end_matches(['\r', '\n']));
+            if token.is_none() {
+                entry.error(
+                    format!("does not lead to a token of at least {} visible characters", AdminToken::MIN_LENGTH),
+                    "put a random one there, such as the output of `head -c 24 /dev/urandom | base64`",
+                );
+            }
+            Some(token?)
+        }
+        None if secrets == Secrets::Skip => None,
+        None => return None,
+    };
+    Some(Admin { address, token })
 }
 
 fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -> Option<Upstream> {
@@ -306,7 +352,7 @@ fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
             entry.integer(1..=most).and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?))
         })
     };
-    let per_second = number("per_second", default.per_second, 1_000);
+    let per_second = number("per_second", default.per_second, 100_000);
     let per_day = number("per_day", default.per_day, 100_000_000);
     let share = form.take("share").map_or(Some(default.share), |entry| read_share(&entry));
     let max_wait = form

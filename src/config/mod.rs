@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::admin::AdminToken;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::nickname::Nicknames;
 use crate::snapshot::Snapshot;
@@ -39,6 +40,8 @@ pub struct Config {
     pub listen: Listen,
     /// Where `/livez` and `/readyz` answer.
     pub health: SocketAddr,
+    /// Where operators ask, if anywhere.
+    pub admin: Option<Admin>,
     /// How ClickBank is reached.
     pub upstream: Upstream,
     /// Directory for what has to outlive a restart; without it, that is kept in memory.
@@ -56,6 +59,15 @@ pub struct Listen {
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
+/// Where operators ask.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The address.
+    pub address: ListenAddress,
+    /// What they have to present; always there over TCP.
+    pub token: Option<AdminToken>,
+}
+
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -63,6 +75,17 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// The address, if it is one of TCP.
+    #[must_use]
+    pub const fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for ListenAddress {
@@ -139,6 +162,13 @@ pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Fin
         Some(config) if findings.errors.is_empty() => Ok((config, findings.warnings)),
         _ => Err(findings),
     }
+}
+
+/// The health listener's address, for asking a gateway that runs: what else is wrong with its file by now does not
+/// matter to that. `None` when the file cannot be read or the address is wrong.
+#[must_use]
+pub fn health_address(file: &Path) -> Option<SocketAddr> {
+    gateway::health_address(file)
 }
 
 /// ClickBank's endpoints, as this release knows them.

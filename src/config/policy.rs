@@ -92,9 +92,9 @@ fn declare(nicknames: &mut Nicknames, name: &str, entry: &Entry<'_>) {
 /// What a grant or reach of no nickname is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Nobody {
-    /// A key without that permission: a line that can go.
+    /// A key or credential without that permission: a line that can go.
     Warning,
-    /// A credential of no use: something was forgotten.
+    /// A credential without any: something was forgotten.
     Error,
 }
 
@@ -212,7 +212,8 @@ pub(super) fn read_credentials(
             if form.is_empty() {
                 form.error("is empty", "list the permissions and nicknames that API Management shows for this key");
             }
-            read_table_of_permissions(&mut form, nicknames, Nobody::Error)
+            let nobody = if form.every(Entry::is_empty_list) { Nobody::Error } else { Nobody::Warning };
+            read_table_of_permissions(&mut form, nicknames, nobody)
         });
         reaches.push((name.to_owned(), scopes.unwrap_or_default()));
         if let Some((entry, place)) = api_key.as_ref().and_then(|entry| Some((entry, place_of(entry)?)))
@@ -245,7 +246,7 @@ fn check_credential_name(name: &str, entry: &Entry<'_>) {
 }
 
 /// A secret's text and the place where the configuration names it.
-type Located<'a> = (Entry<'a>, SecretText);
+pub(super) type Located<'a> = (Entry<'a>, SecretText);
 
 #[expect(clippy::option_option, reason = "a developer key can be absent (None) or unreadable (Some(None))")]
 fn join_secret(api_key: Option<Located<'_>>, developer_key: Option<Option<Located<'_>>>) -> Option<CredentialSecret> {
@@ -310,7 +311,8 @@ pub(super) fn warn_of_readers(entry: &Entry<'_>, path: &str, directory: &Path) {
     );
 }
 
-fn read_secret<'a>(entry: &Entry<'a>, directory: &Path, secrets: Secrets) -> Option<Located<'a>> {
+/// Reads the text that `{ file = … }` or `{ env = … }` leads to; nothing where secrets are left alone.
+pub(super) fn read_secret<'a>(entry: &Entry<'a>, directory: &Path, secrets: Secrets) -> Option<Located<'a>> {
     if !entry.is_table() {
         // The text may well be the key itself, so it is not repeated.
         entry.error(NOT_THE_SECRET, WHERE_SECRETS_ARE);

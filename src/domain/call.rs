@@ -1,8 +1,6 @@
 //! A request as it was understood: one endpoint and its values. The decision is taken on this form, and this same form
 //! is what goes upstream.
 
-use std::fmt::Write as _;
-
 use super::catalogue::{Catalogue, ExtraParameter, Route};
 use super::endpoint::{Endpoint, EndpointId, Method, Owner, Segment, is_receipt};
 use super::nickname::Nickname;
@@ -12,8 +10,8 @@ use super::target::{self, API_PREFIX, MAX_TARGET_LENGTH, TargetError};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call {
     endpoint: EndpointId,
-    /// The values of the path's variables, in order and in canonical spelling.
-    path: Vec<String>,
+    /// The whole path, in canonical spelling.
+    path: String,
     /// Known parameters, by position in the endpoint, and their decoded values, in the order of the request.
     parameters: Vec<(usize, String)>,
     /// Parameters that the configuration lets through, by name.
@@ -82,12 +80,13 @@ impl Call {
         let endpoint = catalogue.endpoint(id).ok_or(CallError::UnknownEndpoint)?;
         let mut call = Self {
             endpoint: id,
-            path: path_values(endpoint, &segments),
-            parameters: Vec::new(),
+            path: canonical_path(endpoint, &segments),
+            parameters: Vec::with_capacity(if query.is_some() { 4 } else { 0 }),
             forwarded: Vec::new(),
             base_nickname: path.base_nickname.map(str::to_owned),
         };
-        for (name, value) in target::read_query(query.unwrap_or_default()).map_err(CallError::Target)? {
+        for pair in target::read_query(query.unwrap_or_default()) {
+            let (name, value) = pair.map_err(CallError::Target)?;
             call.add(catalogue, endpoint, name, value.into_owned())?;
         }
         if let Owner::Parameter(position) = endpoint.owner
@@ -96,7 +95,8 @@ impl Call {
             let name = endpoint.parameters.get(position).map(|parameter| parameter.name.clone());
             return Err(CallError::MissingParameter(name.unwrap_or_default()));
         }
-        if call.target(endpoint).len() > MAX_TARGET_LENGTH {
+        // Encoding anew makes three characters of one at the most, so a short target need not be measured.
+        if request_target.len() > MAX_TARGET_LENGTH / 3 && call.target(endpoint).len() > MAX_TARGET_LENGTH {
             return Err(CallError::Target(TargetError::TooLong));
         }
         Ok(call)
@@ -110,7 +110,7 @@ impl Call {
             return Err(CallError::RepeatedParameter(name.to_owned()));
         }
         let expected = if endpoint.owner_parameter() == Some(position) {
-            Nickname::parse(&value).err().map(|_| Expected::Nickname)
+            Nickname::check(&value).err().map(|_| Expected::Nickname)
         } else if !parameter.values.is_empty() {
             (!parameter.values.contains(&value)).then(|| Expected::OneOf(parameter.values.clone()))
         } else {
@@ -188,17 +188,8 @@ impl Call {
     /// The target to send upstream. `endpoint` is the one with number [`Call::endpoint`].
     #[must_use]
     pub fn target(&self, endpoint: &Endpoint) -> String {
-        let mut target = String::with_capacity(128);
-        target.push_str(API_PREFIX);
-        let mut values = self.path.iter();
-        for segment in endpoint.path.segments() {
-            let text = match segment {
-                Segment::Literal(text) => Some(text),
-                Segment::Variable { .. } => values.next(),
-            };
-            // Writing to a String cannot fail.
-            let _ = write!(target, "/{}", text.map_or("", String::as_str));
-        }
+        let mut target = String::with_capacity(self.path.len() + 32 * self.parameters.len());
+        target.push_str(&self.path);
         for (position, value) in &self.parameters {
             if let Some(parameter) = endpoint.parameters.get(*position) {
                 target::write_pair(&mut target, &parameter.name, value);
@@ -211,14 +202,19 @@ impl Call {
     }
 }
 
-fn path_values(endpoint: &Endpoint, segments: &[&str]) -> Vec<String> {
-    let pairs = endpoint.path.segments().iter().zip(segments);
-    pairs
-        .filter_map(|(template, segment)| match template {
-            Segment::Literal(_) => None,
-            Segment::Variable { value, .. } => value.canonical(segment).map(str::to_owned),
-        })
-        .collect()
+/// The path written anew from the template and the values in the variables' places.
+fn canonical_path(endpoint: &Endpoint, segments: &[&str]) -> String {
+    let mut path = String::with_capacity(64);
+    path.push_str(API_PREFIX);
+    for (template, segment) in endpoint.path.segments().iter().zip(segments) {
+        let text = match template {
+            Segment::Literal(text) => text,
+            Segment::Variable { value, .. } => value.canonical(segment).unwrap_or_default(),
+        };
+        path.push('/');
+        path.push_str(text);
+    }
+    path
 }
 
 impl std::fmt::Debug for Call {

@@ -117,6 +117,12 @@ impl Credentials {
     #[must_use]
     pub fn choose(&self, permissions: PermissionSet, allowed: &Scope, effective: &NicknameSet) -> Option<Choice> {
         let reaches = self.over.get(permissions.index())?;
+        if effective.is_subset(allowed.declared())
+            && let Some((credential, _)) =
+                (0_u16..).zip(reaches).find(|(_, reach)| *reach == allowed && !reach.is_empty())
+        {
+            return Some(Choice { credential: CredentialId(credential), confined: true });
+        }
         let covering = (0_u16..)
             .map(CredentialId)
             .zip(reaches)
@@ -124,7 +130,7 @@ impl Credentials {
         covering
             .map(|(credential, reach)| {
                 let choice = Choice { credential, confined: reach.is_within(allowed) };
-                ((reach != allowed, !choice.confined, reach.breadth(), credential), choice)
+                ((!choice.confined, reach.breadth(), credential), choice)
             })
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, choice)| choice)

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::catalogue::Catalogue;
 use super::credential::{Choice, CredentialId, Credentials, ScopeByPermission};
 use super::endpoint::{Changes, Endpoint, Owner};
-use super::nickname::{NicknameId, NicknameSet, Nicknames, Scope};
+use super::nickname::{NicknameId, NicknameKind, NicknameSet, Nicknames, Scope};
 use super::permission::{Permission, PermissionSet};
 
 /// A caller: position of its key in the key file.
@@ -320,16 +320,17 @@ impl Policy {
         self.check_grants(caller, endpoint, resolution)?;
         check_supported(endpoint)?;
         let choice = resolution.choice.ok_or(Denial::ConfinedCredentialRequired(Unconfined::NoCredential))?;
+        if call.has_forwarded() && !choice.confined {
+            return Err(Denial::ConfinedCredentialRequired(Unconfined::ForwardedParameter));
+        }
         let reason = if endpoint.owner == Owner::Nobody {
             Reason::NobodysData
         } else if choice.confined {
             Reason::Confined
         } else {
-            judge_wide(endpoint, call)?
+            let kind = resolution.effective.only().and_then(|id| self.nicknames.kind(id));
+            judge_wide(endpoint, call, kind)?
         };
-        if call.has_forwarded() && !choice.confined {
-            return Err(Denial::ConfinedCredentialRequired(Unconfined::ForwardedParameter));
-        }
         Ok(Allowance { reason, nicknames: resolution.effective, credential: Some(choice.credential) })
     }
 
@@ -354,12 +355,16 @@ fn check_supported(endpoint: &Endpoint) -> Result<(), Denial> {
     }
 }
 
-/// What it takes behind a credential that reaches more than the caller may see.
-fn judge_wide(endpoint: &Endpoint, call: &Call) -> Result<Reason, Denial> {
+/// What it takes behind a credential that reaches more than the caller may see. `kind` is that of the only nickname that
+/// the call is about; none when there are several.
+fn judge_wide(endpoint: &Endpoint, call: &Call, kind: Option<NicknameKind>) -> Result<Reason, Denial> {
     match endpoint.owner {
         Owner::Parameter(_) => Ok(Reason::OwnerNamed),
         Owner::Nobody => Ok(Reason::NobodysData),
-        Owner::OrderFilters { role, .. } if call.value_at(role) == Some("AFFILIATE") => {
+        // An affiliate's orders are seen in no other role, so leaving it out asks for the same.
+        Owner::OrderFilters { role, .. }
+            if call.value_at(role).map_or(kind == Some(NicknameKind::Affiliate), |role| role == "AFFILIATE") =>
+        {
             Err(Denial::ConfinedCredentialRequired(Unconfined::AffiliateRole))
         }
         Owner::AccountFilter(_) | Owner::OrderFilters { .. } | Owner::AnswerRows | Owner::AnswerAccounts => {

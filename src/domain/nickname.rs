@@ -1,5 +1,6 @@
 //! Account nicknames, sets of them, and scopes ("these nicknames" or "All Accounts").
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -39,7 +40,11 @@ impl Nickname {
         Ok(Self(text.to_ascii_lowercase().into_boxed_str()))
     }
 
-    fn check(text: &str) -> Result<(), NicknameError> {
+    /// Whether a text is a nickname, in any case.
+    ///
+    /// # Errors
+    /// As [`Nickname::parse`].
+    pub fn check(text: &str) -> Result<(), NicknameError> {
         if text.is_empty() || text.len() > Self::MAX_LENGTH {
             return Err(NicknameError::Length);
         }
@@ -55,6 +60,12 @@ impl Nickname {
     /// The nickname, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Nickname {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -137,8 +148,12 @@ impl Nicknames {
     /// Looks a nickname up. `text` may be in any case; what is no nickname is found nowhere.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<NicknameId> {
-        let nickname = Nickname::parse(text).ok()?;
-        self.by_name.get(&nickname).copied()
+        Nickname::check(text).ok()?;
+        let mut folded = [0; Nickname::MAX_LENGTH];
+        let folded = folded.get_mut(..text.len())?;
+        folded.copy_from_slice(text.as_bytes());
+        folded.make_ascii_lowercase();
+        self.by_name.get(std::str::from_utf8(folded).ok()?).copied()
     }
 
     /// The nickname with this number. Numbers come from [`Nicknames::declare`] of this very table.
@@ -246,18 +261,17 @@ impl NicknameSet {
     /// The nicknames, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = NicknameId> {
         (0_u16..).step_by(64).zip(self.0).flat_map(|(base, word)| {
-            (0..64_u16).filter(move |bit| word & (1 << bit) != 0).map(move |bit| NicknameId(base + bit))
+            // Each step clears the lowest bit that is set.
+            let words = std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)));
+            let bits = words.take_while(|word| *word != 0).map(u64::trailing_zeros);
+            bits.filter_map(move |bit| u16::try_from(bit).ok().map(|bit| NicknameId(base + bit)))
         })
     }
 
     /// The only nickname of the set, if it has exactly one.
     #[must_use]
     pub fn only(&self) -> Option<NicknameId> {
-        let mut members = self.iter();
-        match (members.next(), members.next()) {
-            (Some(id), None) => Some(id),
-            _ => None,
-        }
+        if self.len() == 1 { self.iter().next() } else { None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -150,11 +151,28 @@ impl KeyFault {
     }
 }
 
+/// Takes the first bytes of a digest for its hash: digests are evenly spread already, and nobody can choose those that
+/// are in the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct DigestHasher(u64);
+
+impl Hasher for DigestHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// All keys, found by digest.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     keys: Vec<(CallerId, Key)>,
-    by_digest: HashMap<[u8; KeyDigest::LENGTH], u32>,
+    by_digest: HashMap<[u8; KeyDigest::LENGTH], u32, BuildHasherDefault<DigestHasher>>,
 }
 
 impl Keys {
@@ -162,7 +180,7 @@ impl Keys {
     /// refuses such a pair.
     #[must_use]
     pub fn new(keys: Vec<(CallerId, Key)>) -> Self {
-        let mut by_digest = HashMap::with_capacity(keys.len());
+        let mut by_digest = HashMap::with_capacity_and_hasher(keys.len(), BuildHasherDefault::default());
         for (position, (_, key)) in (0..u32::MAX).zip(&keys) {
             by_digest.entry(*key.digest.bytes()).or_insert(position);
             if let Some(previous) = &key.previous {

@@ -76,10 +76,12 @@ impl Pace {
     /// When the turn would come, or does come, later than `limits.max_wait` from now.
     pub async fn turn(&self, caller: CallerId, limits: &Limits) -> Result<(), TooLate> {
         let rate = Rate::of(limits);
-        let deadline = Instant::now() + limits.max_wait;
-        let mut granted = {
-            let now = Instant::now();
+        let (deadline, mut granted) = {
             let mut state = self.state();
+            // The bound counts from the very moment that the turn is reckoned from, so that with no waiting at all a
+            // turn that is free now is not too late.
+            let now = Instant::now();
+            let deadline = now + limits.max_wait;
             state.serve(rate, now);
             let expected = rate.turn(&state.taken, state.ahead_of_new(caller), now);
             if expected > deadline {
@@ -89,7 +91,7 @@ impl Pace {
                 state.take(rate, now);
                 return Ok(());
             }
-            state.enqueue(caller)
+            (deadline, state.enqueue(caller))
         };
         loop {
             let next = {
@@ -116,6 +118,12 @@ impl Pace {
                 return granted.try_recv().map_err(|_| TooLate { retry_after: rate.window });
             }
         }
+    }
+
+    /// How many requests wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.state().queues.values().map(VecDeque::len).sum()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -270,6 +278,16 @@ mod tests {
         let _ = abandoned.await;
         pace.turn(caller, &limits).await.unwrap();
         assert!(start.elapsed() < Duration::from_millis(1_100), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn without_any_waiting_a_turn_that_is_free_is_taken() {
+        let pace = Pace::default();
+        let caller = callers(1)[0];
+        let limits = limits(2, 1, 0);
+        assert_eq!(pace.turn(caller, &limits).await, Ok(()));
+        assert_eq!(pace.turn(caller, &limits).await, Ok(()));
+        assert!(pace.turn(caller, &limits).await.is_err());
     }
 
     #[test]

@@ -80,12 +80,11 @@ impl Quota {
     pub fn spend(&self, limits: &Limits, now: SystemTime) -> Result<(), Spent> {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let hour = seconds / HOUR;
-        let allowed = u64::from((limits.per_day.get() / limits.share.get()).max(1));
         let mut hours = self.hours();
         while hours.front().is_some_and(|(oldest, _)| oldest + HOURS_COUNTED <= hour) {
             hours.pop_front();
         }
-        if hours.iter().map(|(_, count)| count).sum::<u64>() >= allowed {
+        if hours.iter().map(|(_, count)| count).sum::<u64>() >= allowed(limits) {
             let oldest = hours.front().map_or(hour, |(oldest, _)| *oldest);
             let free = (oldest + HOURS_COUNTED) * HOUR;
             return Err(Spent { retry_after: Duration::from_secs(free.saturating_sub(seconds).max(1)) });
@@ -100,9 +99,23 @@ impl Quota {
         Ok(())
     }
 
+    /// How many requests of the last 24 hours count, and how many there may be.
+    #[must_use]
+    pub fn spent(&self, limits: &Limits, now: SystemTime) -> (u64, u64) {
+        let hour = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / HOUR;
+        let hours = self.hours();
+        let counting = hours.iter().filter(|(counted, _)| counted + HOURS_COUNTED > hour);
+        (counting.map(|(_, count)| count).sum(), allowed(limits))
+    }
+
     fn hours(&self) -> MutexGuard<'_, VecDeque<(u64, u64)>> {
         self.hours.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// This gateway's share of a day's requests; at least one.
+fn allowed(limits: &Limits) -> u64 {
+    u64::from((limits.per_day.get() / limits.share.get()).max(1))
 }
 
 #[cfg(test)]

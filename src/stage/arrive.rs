@@ -54,7 +54,7 @@ const DECIDING: [&str; 9] = [
 ///
 /// # Errors
 /// When it does not.
-pub(crate) fn arrive<B>(request: Request<B>, snapshot: Arc<Snapshot>, trail: Trail) -> Result<Arrived, Rejection>
+pub fn arrive<B>(request: Request<B>, snapshot: Arc<Snapshot>, trail: Trail) -> Result<Arrived, Rejection>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -119,10 +119,16 @@ pub(super) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a H
 /// `host` or `host:port` (RFC 9112 §3.2), without user name, path or anything else.
 fn is_host(value: &HeaderValue) -> bool {
     let Ok(text) = value.to_str() else { return false };
-    let plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
-    plain && text.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.host().is_empty())
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or_default(),
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let host_characters =
+        if text.starts_with('[') { host.parse::<std::net::Ipv6Addr>().is_ok() } else { host.bytes().all(plain) };
+    let port =
+        port.strip_prefix(':').map_or(port.is_empty(), |port| port.parse::<u16>().is_ok() && !port.starts_with('+'));
+    host_characters && !host.is_empty() && port
 }
 
 impl Arrived {
@@ -135,5 +141,39 @@ impl Arrived {
     #[must_use]
     pub fn trail(&self) -> &Trail {
         &self.passage.trail
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_address_and_perhaps_a_port() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("gateway.internal:7310", true),
+            ("my_service", true),
+            ("127.0.0.1:80", true),
+            ("[::1]", true),
+            ("[::1]:7310", true),
+            ("", false),
+            (":80", false),
+            ("a:", false),
+            ("a:port", false),
+            ("a:+1", false),
+            ("a:65536", false),
+            ("a:1:2", false),
+            ("::1", false),
+            ("[]", false),
+            ("[::1", false),
+            ("[::1]x", false),
+            ("[a]:1", false),
+            ("user@a", false),
+            ("a/#@evil", false),
+            ("a, b", false),
+        ] {
+            assert_eq!(is_host(&HeaderValue::from_static(host)), expected, "{host}");
+        }
     }
 }

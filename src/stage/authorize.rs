@@ -76,7 +76,7 @@ impl Check for Authorize {
                 {
                     let mut facts = passage.trail.facts();
                     facts.allowed_because = Some(reason.as_str());
-                    facts.credential = credential.map(|id| policy.credentials.name(id).to_owned());
+                    facts.credential = credential;
                 }
                 Ok(Permitted { passage, call, answer, page, permit: Permit { caller, nicknames, credential } })
             }

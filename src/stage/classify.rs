@@ -64,7 +64,7 @@ impl Check for Classify {
         let policy = &passage.snapshot.policy;
         let call = Call::read(&policy.catalogue, method.as_str(), target.as_str())?;
         let endpoint = policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
-        passage.trail.facts().endpoint = Some(endpoint.name.clone());
+        passage.trail.facts().endpoint = Some(call.endpoint());
         let named = named(&policy.nicknames, headers.get(NICKNAME), call.base_nickname())?;
         let answer = answer_type(endpoint.answers, endpoint.method, &headers)?;
         let page = if endpoint.paged { page(&headers)? } else { None };
@@ -116,50 +116,20 @@ fn answer_type(produced: AnswerTypes, method: Method, headers: &HeaderMap) -> Re
     let candidates =
         [(produced.xml, AnswerType::Xml), (produced.json, AnswerType::Json), (produced.text, AnswerType::Text)];
     let candidates = candidates.into_iter().filter(|(produced, _)| *produced).map(|(_, answer)| answer);
-    let ranges = accepted_ranges(headers)?;
-    // Without Accept, all are liked equally well. `max_by_key` keeps the last of equals, so the order is turned round.
-    let liking =
-        |answer| if ranges.is_empty() { Liking { quality: 1_000, specificity: 0 } } else { liking(&ranges, answer) };
-    let best = candidates.rev().map(|answer| (liking(answer), answer)).max_by_key(|(liking, _)| *liking);
+    let mut best: Option<(Liking, AnswerType)> = None;
+    for answer in candidates {
+        let liking = liking(headers, answer)?;
+        if best.is_none_or(|(best, _)| liking > best) {
+            best = Some((liking, answer));
+        }
+    }
     match best {
         Some((liking, answer)) if liking.quality > 0 => Ok(Some(answer)),
         // A bare count is the same digits in every type, and there are clients that send one Accept with every call.
-        _ if produced.text && !produced.json && liking(AnswerType::Json).quality > 0 => Ok(Some(AnswerType::Text)),
-        _ => Err(Rejection::NotAcceptable(produced)),
-    }
-}
-
-/// A media range (RFC 9110 §12.5.1) and its quality in thousandths.
-type Range = (String, u16);
-
-fn accepted_ranges(headers: &HeaderMap) -> Result<Vec<Range>, Rejection> {
-    let mut ranges = Vec::new();
-    for value in headers.get_all(ACCEPT) {
-        let text = value.to_str().map_err(|_| Rejection::Malformed(Malformed::Header("Accept")))?;
-        for range in text.split(',').map(str::trim).filter(|range| !range.is_empty()) {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let quality = parts
-                .filter_map(|parameter| parameter.split_once('='))
-                .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
-                .map_or(Some(1_000), |(_, quality)| thousandths(quality.trim()));
-            ranges.push((name, quality.ok_or(Rejection::Malformed(Malformed::Header("Accept")))?));
+        _ if produced.text && !produced.json && liking(headers, AnswerType::Json)?.quality > 0 => {
+            Ok(Some(AnswerType::Text))
         }
-    }
-    Ok(ranges)
-}
-
-/// A quality value (RFC 9110 §12.4.2), in thousandths.
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let fraction: u16 = format!("{fraction:0<3}").parse().ok().filter(|_| digits)?;
-    match whole {
-        "0" => Some(fraction),
-        // Java's HttpURLConnection writes `q=.2`.
-        "" if text.len() > 1 => Some(fraction),
-        "1" if fraction == 0 => Some(1_000),
-        _ => None,
+        _ => Err(Rejection::NotAcceptable(produced)),
     }
 }
 
@@ -167,29 +137,63 @@ fn thousandths(text: &str) -> Option<u16> {
 /// `application/json, text/plain, */*` asks for JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Liking {
+    /// In thousandths.
     quality: u16,
     specificity: u8,
 }
 
-/// What the most specific range that covers a type says of it.
-fn liking(ranges: &[Range], answer: AnswerType) -> Liking {
+/// What the most specific media range (RFC 9110 §12.5.1) that covers a type says of it. Without Accept all types are
+/// liked equally well.
+fn liking(headers: &HeaderMap, answer: AnswerType) -> Result<Liking, Rejection> {
+    let malformed = || Rejection::Malformed(Malformed::Header("Accept"));
     let name = answer.as_str();
     let group = name.split_once('/').map_or("", |(group, _)| group);
-    let aliases: &[&str] = if answer == AnswerType::Xml { &["text/xml"] } else { &[] };
-    let covering = ranges.iter().filter_map(|(range, quality)| {
-        let specificity = if range == name || aliases.contains(&range.as_str()) {
-            2
-        } else if range.strip_suffix("/*").is_some_and(|other| other == group) {
-            1
-        } else if range == "*/*" || range == "*" {
-            0
-        } else {
-            return None;
-        };
-        Some((specificity, *quality))
-    });
-    let (specificity, quality) = covering.max().unwrap_or_default();
-    Liking { quality, specificity }
+    let mut said: Option<(u8, u16)> = None;
+    let mut silent = true;
+    for value in headers.get_all(ACCEPT) {
+        let text = value.to_str().map_err(|_| malformed())?;
+        for range in text.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+            silent = false;
+            let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let range = range.trim_end();
+            let quality = parameters
+                .split(';')
+                .filter_map(|parameter| parameter.split_once('='))
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case("q"))
+                .map_or(Some(1_000), |(_, quality)| thousandths(quality.trim()))
+                .ok_or_else(malformed)?;
+            let alias = answer == AnswerType::Xml && range.eq_ignore_ascii_case("text/xml");
+            let specificity = if alias || range.eq_ignore_ascii_case(name) {
+                2
+            } else if range.strip_suffix("/*").is_some_and(|other| other.eq_ignore_ascii_case(group)) {
+                1
+            } else if range == "*/*" || range == "*" {
+                0
+            } else {
+                continue;
+            };
+            said = said.max(Some((specificity, quality)));
+        }
+    }
+    let (specificity, quality) = said.unwrap_or((0, if silent { 1_000 } else { 0 }));
+    Ok(Liking { quality, specificity })
+}
+
+/// A quality value (RFC 9110 §12.4.2), in thousandths.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(3);
+    let fraction = digits.fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
+    match whole {
+        "0" => Some(fraction),
+        // Java's HttpURLConnection writes `q=.2`.
+        "" if text.len() > 1 => Some(fraction),
+        "1" if fraction == 0 => Some(1_000),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `Outbound` → [`Received`]: over verified TLS to ClickBank, once.
 
+use std::error::Error as StdError;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -104,7 +106,7 @@ fn classify(error: &Error, changes: Changes) -> (&'static str, Rejection) {
     if error.is_connect() {
         return (connect_fault(error), Rejection::UpstreamUnreachable);
     }
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(current) = cause {
         if let Some(error) = current.downcast_ref::<hyper::Error>() {
             let fault = if error.is_parse_too_large() {
@@ -126,19 +128,22 @@ fn classify(error: &Error, changes: Changes) -> (&'static str, Rejection) {
 }
 
 fn connect_fault(error: &Error) -> &'static str {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if current.is::<TimedOut>() {
-            return "connect-timeout";
-        }
-        let tls = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if current.is::<rustls::Error>() || tls.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
-        {
-            return "tls-not-verified";
-        }
-        cause = current.source();
+    if holds(error, <dyn StdError>::is::<TimedOut>) {
+        "connect-timeout"
+    } else if holds(error, <dyn StdError>::is::<rustls::Error>) {
+        "tls-not-verified"
+    } else {
+        "connect-failed"
     }
-    "connect-failed"
+}
+
+/// Whether the error, or anything behind it, is of a kind. An `io::Error` names the cause of what it wraps as its own
+/// cause, so what it wraps is looked at as well.
+fn holds(error: &(dyn StdError + 'static), is: impl Fn(&(dyn StdError + 'static)) -> bool + Copy) -> bool {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    is(error)
+        || wrapped.is_some_and(|wrapped| holds(wrapped, is))
+        || error.source().is_some_and(|cause| holds(cause, is))
 }
 
 /// A read that got no answer changed nothing; what became of a change is not known.
@@ -160,7 +165,7 @@ struct TimedOut;
 
 impl<C> Service<Uri> for Limited<C>
 where
-    C: Service<Uri, Error = Box<dyn std::error::Error + Send + Sync>>,
+    C: Service<Uri, Error = Box<dyn StdError + Send + Sync>>,
     C::Future: Send + 'static,
 {
     type Response = C::Response;

@@ -34,11 +34,7 @@ impl Check for Identify {
         let found = arrived.passage.snapshot.keys.identify(&digest, Timestamp::now());
         match presented.and(found) {
             Ok(caller) => {
-                if let Some(key) = arrived.passage.snapshot.keys.of(caller) {
-                    let mut facts = arrived.passage.trail.facts();
-                    facts.caller_id = Some(key.id.clone());
-                    facts.caller = Some(key.name.to_string());
-                }
+                arrived.passage.trail.facts().caller = Some(caller);
                 Ok(Identified { arrived, caller })
             }
             Err(fault) => {

@@ -4,12 +4,12 @@
 //! credential's value out of its type.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderName, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderName, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Empty;
 
-use crate::domain::endpoint::Changes;
+use crate::domain::endpoint::{Changes, Method};
 use crate::rejection::Rejection;
 
 use super::classify::AnswerType;
@@ -71,7 +71,7 @@ impl Check for Inject {
         uri.path_and_query = Some(target);
         let uri = Uri::from_parts(uri).map_err(|_| Rejection::UnknownEndpoint)?;
 
-        let mut headers = HeaderMap::with_capacity(6);
+        let mut headers = HeaderMap::with_capacity(8);
         headers.insert(USER_AGENT, OUR_USER_AGENT);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(answer) = answer {
@@ -84,6 +84,10 @@ impl Check for Inject {
             let secret = passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?;
             headers.insert(AUTHORIZATION, secret.expose_to_upstream());
         }
+        if matches!(endpoint.method, Method::Post | Method::Put) {
+            // RFC 9110 §8.6: said also where there is none, since servers answer 411 without it.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let mut request = Request::new(Empty::new());
         *request.method_mut() = method(endpoint.method);
         *request.uri_mut() = uri;
@@ -93,8 +97,7 @@ impl Check for Inject {
     }
 }
 
-const fn method(method: crate::domain::endpoint::Method) -> http::Method {
-    use crate::domain::endpoint::Method;
+const fn method(method: Method) -> http::Method {
     match method {
         Method::Get => http::Method::GET,
         Method::Head => http::Method::HEAD,

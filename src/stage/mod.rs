@@ -8,8 +8,8 @@
 //! |---|---|---|
 //! | [`arrive`] | `Arrived` | the message can be read in more than one way |
 //! | [`identify`] | `Identified` | there is no key that counts |
-//! | [`classify`] | `Classified` | it is no call that the catalogue knows |
-//! | [`resolve`] | `Resolved` | it names two nicknames |
+//! | [`classify`] | `Classified` | it is no call that the catalogue knows, or names two nicknames |
+//! | [`resolve`] | `Resolved` | |
 //! | [`authorize`] | `Permitted` | the matrix says no |
 //! | [`shape`] | `Shaped` | its turn would come too late |
 //! | [`inject`] | `Outbound` | the credential has no secret |

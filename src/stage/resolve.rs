@@ -25,9 +25,7 @@ impl Check for Resolve {
         let endpoint = policy.catalogue.endpoint(classified.call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
         let resolution = policy.resolve(classified.caller, endpoint, &classified.call, classified.named);
         // One nickname is worth a name in the log; of several the endpoint and caller already tell.
-        if let Some(only) = resolution.effective.only() {
-            classified.passage.trail.facts().nickname = Some(policy.nicknames.name(only).to_owned());
-        }
+        classified.passage.trail.facts().nickname = resolution.effective.only();
         Ok(Resolved { classified, resolution })
     }
 }

@@ -131,10 +131,13 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyB
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         // What follows on a connection after such a message cannot be trusted to be a request.
-        Rejection::Malformed(_) | Rejection::BodyNotAllowed => {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        Rejection::Malformed(_) | Rejection::BodyNotAllowed => end_connection(&mut response),
         _ => {}
     }
     response
+}
+
+/// Has the connection closed after this answer.
+pub(crate) fn end_connection(response: &mut Response<ReplyBody>) {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
 }

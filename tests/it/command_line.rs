@@ -17,11 +17,12 @@ mod shell;
 
 use shell::{Done, PLANTED, Shell};
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &["init"],
     &["serve"],
     &["check"],
     &["health"],
+    &["status"],
     &["demo"],
     &["simulate"],
     &["key"],

@@ -188,12 +188,21 @@ fn what_the_example_shows_commented_out_is_an_option_with_its_default() {
     let lines: Vec<&str> = text.lines().collect();
     let as_it_is = facts(&load_text(&text));
     let mut seen = Vec::new();
-    // Below the first commented-out section the lines belong together.
-    let sections = lines.iter().position(|line| commented_out(line).is_some_and(|text| text.starts_with('['))).unwrap();
-    for (number, line) in lines.iter().enumerate().take(sections) {
+    let mut number = 0;
+    while let Some(line) = lines.get(number) {
+        number += 1;
         let Some(option) = commented_out(line) else { continue };
         let mut edited = lines.clone();
-        edited[number] = option;
+        edited[number - 1] = option;
+        if option.starts_with('[') {
+            // The lines below a section belong to it.
+            while let Some(option) = lines.get(number).and_then(|line| commented_out(line)) {
+                edited[number] = option;
+                number += 1;
+            }
+            load_text(&edited.join("\n"));
+            continue;
+        }
         let config = load_text(&edited.join("\n"));
         let name = option.split(" = ").next().unwrap();
         if !examples.contains(&name) {

@@ -77,6 +77,27 @@ fn where_callers_connect() {
 }
 
 #[test]
+fn where_operators_ask() {
+    let section = |lines: &str| format!("\n[admin]\n{lines}\n");
+    let tcp = "address = \"127.0.0.1:7312\"";
+    let cases = [
+        ("no address", section("")),
+        ("a path without its scheme", section("address = \"/run/clickbank-gateway/admin.sock\"")),
+        ("no token over TCP", section(tcp)),
+        ("the token itself", section(&format!("{tcp}\ntoken = \"PLANTEDPASSWORD\""))),
+        ("a token that is too short", section(&format!("{tcp}\ntoken = {{ file = \"short.token\" }}"))),
+        ("a token that is not there", section(&format!("{tcp}\ntoken = {{ file = \"none.token\" }}"))),
+        (
+            "a slip in the token's name",
+            section(&format!("{tcp}\ntokn = {{ file = \"acme.key\" }}\ntoken = {{ file = \"acme.key\" }}")),
+        ),
+        ("a port that is taken", section("address = \"127.0.0.1:7311\"\ntoken = { file = \"acme.key\" }")),
+    ];
+    let cases: Vec<_> = cases.iter().map(|(name, text)| (*name, G, "", text.as_str())).collect();
+    single_mistakes("wrong_admin", &cases);
+}
+
+#[test]
 fn how_clickbank_is_reached() {
     single_mistakes(
         "wrong_upstream",
@@ -160,7 +181,6 @@ fn the_file_as_a_whole() {
                 "keys = \"keys.toml\"",
                 "keys = \"keys.toml\"\naddress = \"127.0.0.1:7310\"",
             ),
-            ("no admin listener in this release", G, "", "\n[admin]\naddress = \"unix:admin.sock\"\n"),
             ("state nowhere", G, "keys = \"keys.toml\"", "keys = \"keys.toml\"\nstate = \"\""),
             ("the key file as a table", G, "keys = \"keys.toml\"", "keys = { file = \"keys.toml\" }"),
             ("the key file is not there", G, "keys = \"keys.toml\"", "keys = \"none.toml\""),
@@ -249,6 +269,7 @@ fn credentials() {
                 "products = [\"acme\"]\norders_read = [\"acme\", \"acmeaff\"]\n",
                 "products = []\n",
             ),
+            ("a reach of nobody beside another", G, "products = [\"acme\"]", "products = []"),
             ("the key itself", G, file, "\"API-PLANTEDCLICKBANKKEY\""),
             ("the key itself as a file", G, file, "{ file = \"API-PLANTEDCLICKBANKKEY\" }"),
             ("the key itself as a variable", G, file, "{ env = \"API-PLANTEDCLICKBANKKEY\" }"),

@@ -25,6 +25,9 @@ allow_plaintext = false
 tls = { cert_file = "tls.crt", key_file = "tls.key" }
 [health]
 address = "0.0.0.0:8444"
+[admin]
+address = "127.0.0.1:8446"
+token = { file = "admin.token" }
 [upstream]
 url = "https://clickbank.test:8445"
 ca_file = "ca.pem"
@@ -328,6 +331,9 @@ fn walk(pair: &Pair, gateway: &str, keys: &str) -> (usize, usize) {
             }
             let authority = after.upstream.authority.as_str();
             assert!(authority == before.upstream.authority || authority == "api.clickbank.com", "without {path:?}");
+            if after.admin.is_some_and(|admin| admin.address.tcp().is_some()) && is_gateway {
+                assert!(edited.contains("token = "), "operators need no token without {path:?}");
+            }
             if let ListenAddress::Tcp(address) = &after.listen.address {
                 let protected = edited.contains("tls = ") || !is_gateway;
                 assert!(address.ip().is_loopback() || protected, "plaintext off loopback without {path:?}");

@@ -65,6 +65,7 @@ impl Place {
         place.write("gateway.toml", GATEWAY);
         place.write("keys.toml", KEYS);
         place.write("acme.key", "API-0123456789ABCDEFGHIJ\n");
+        place.write("short.token", "PLANTEDPASSWORD\n");
         place.write("spare.key", "API-9876543210ABCDEFGHIJ\n");
         let certificate = rcgen::generate_simple_self_signed(vec!["gateway.test".to_owned()]).unwrap();
         place.write("ca.pem", certificate.cert.pem());

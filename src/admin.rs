@@ -1,0 +1,273 @@
+//! The operator's listener: what a running gateway is doing, without any secret or personal datum.
+//!
+//! It is off unless configured. A sidecar shares loopback with its callers, so loopback is no boundary: it is a Unix
+//! socket that only its owner can open, or TCP with a token.
+
+use std::convert::Infallible;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Admin, ListenAddress};
+use crate::domain::secret::KeyDigest;
+
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_CONNECTIONS: usize = 16;
+
+/// What the admin listener's clients have to present over TCP. Only its digest is kept.
+#[derive(Clone)]
+pub struct AdminToken(KeyDigest);
+
+impl AdminToken {
+    /// The fewest characters of a token.
+    pub const MIN_LENGTH: usize = 24;
+
+    /// Takes over a token. `None` when it is shorter than [`AdminToken::MIN_LENGTH`], or has characters that no header
+    /// can hold.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fit = text.len() >= Self::MIN_LENGTH && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fit.then(|| Self(KeyDigest::of(text.as_bytes())))
+    }
+
+    /// Whether exactly one `Authorization: Bearer TOKEN` is there, and is this token.
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return false };
+        let presented = value.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
+        KeyDigest::of(presented) == self.0
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken(***)")
+    }
+}
+
+/// What a running gateway is doing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The release.
+    pub version: &'static str,
+    /// `ready` or `draining`.
+    pub state: &'static str,
+    /// Seconds since it began to serve.
+    pub uptime_seconds: u64,
+    /// Where callers connect.
+    pub address: String,
+    /// Host and port of ClickBank.
+    pub upstream: String,
+    /// Keys in the key file.
+    pub keys: usize,
+    /// Declared nicknames.
+    pub nicknames: usize,
+    /// Declared credentials.
+    pub credentials: usize,
+    /// Callers' connections that are open.
+    pub connections: usize,
+    /// Requests waiting for their turn.
+    pub waiting: usize,
+    /// Requests sent to ClickBank in the last 24 hours, counted by the hour.
+    pub requests_in_24_hours: u64,
+    /// How many of those there may be.
+    pub requests_allowed: u64,
+}
+
+/// Listens as configured.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub(crate) async fn bind(admin: &Admin) -> io::Result<Listener> {
+    match &admin.address {
+        ListenAddress::Tcp(address) => TcpListener::bind(address).await.map(Listener::Tcp),
+        ListenAddress::Unix(path) => {
+            crate::server::remove_stale(path).await?;
+            bind_private(path).map(Listener::Unix)
+        }
+    }
+}
+
+/// Binds a socket that nobody but its owner can open, not even for the moment between its making and its restriction:
+/// it is made where nobody else can reach it, and moved when it is restricted.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return Err(io::ErrorKind::AddrInUse.into());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = tempfile::Builder::new().prefix(".admin-").tempdir_in(parent)?;
+    let made = directory.path().join("s");
+    let listener = UnixListener::bind(&made)?;
+    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&made, path)?;
+    Ok(listener)
+}
+
+/// Where the admin listener listens.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// The address, with the port that was picked.
+    pub(crate) fn address(&self, configured: &ListenAddress) -> ListenAddress {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| configured.clone(), ListenAddress::Tcp),
+            Self::Unix(_) => configured.clone(),
+        }
+    }
+}
+
+/// Answers operators until told to stop.
+pub(crate) async fn serve<F>(listener: Listener, token: Option<AdminToken>, status: F, stop: CancellationToken)
+where
+    F: Fn() -> Status + Clone + Send + Sync + 'static,
+{
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let token = Arc::new(token);
+    loop {
+        let accepted = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            let stream: io::Result<Box<dyn Stream>> = match &listener {
+                Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
+                Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
+            };
+            (slot, stream)
+        };
+        let (slot, stream) = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = accepted => accepted,
+        };
+        let Ok(stream) = stream else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (token, status) = (Arc::clone(&token), status.clone());
+        tokio::spawn(async move {
+            let _slot = slot;
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let response = answer(&request, token.as_ref().as_ref(), &status);
+                std::future::ready(Ok::<_, Infallible>(response))
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), service);
+            // An operator who hangs up, or breaks HTTP, sees that without our help.
+            let _ = timeout(CONNECTION_TIMEOUT, connection).await;
+        });
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, status: impl Fn() -> Status) -> Response<Full<Bytes>> {
+    let (code, text) = if token.is_some_and(|token| !token.is_in(request.headers())) {
+        (StatusCode::UNAUTHORIZED, "{\"error\":\"send Authorization: Bearer with the admin token\"}".to_owned())
+    } else if request.uri().path() != "/status" {
+        (StatusCode::NOT_FOUND, "{\"error\":\"there is /status\"}".to_owned())
+    } else if request.method() != Method::GET {
+        (StatusCode::METHOD_NOT_ALLOWED, "{\"error\":\"use GET\"}".to_owned())
+    } else {
+        (StatusCode::OK, serde_json::to_string(&status()).unwrap_or_default())
+    };
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// When the gateway began to serve.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started(Instant);
+
+impl Started {
+    pub(crate) fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn seconds(self) -> u64 {
+        self.0.elapsed().as_secs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            version: "0",
+            state: "ready",
+            uptime_seconds: 0,
+            address: String::new(),
+            upstream: String::new(),
+            keys: 0,
+            nicknames: 0,
+            credentials: 0,
+            connections: 0,
+            waiting: 0,
+            requests_in_24_hours: 0,
+            requests_allowed: 0,
+        }
+    }
+
+    #[test]
+    fn with_a_token_nothing_is_told_without_it() {
+        let token = AdminToken::new("0123456789012345678901234").unwrap();
+        for (values, path, expected) in [
+            (&["Bearer 0123456789012345678901234"][..], "/status", 200),
+            (&["Bearer 0123456789012345678901234"], "/debug", 404),
+            (&[], "/status", 401),
+            (&[], "/debug", 401),
+            (&["0123456789012345678901234"], "/status", 401),
+            (&["Bearer "], "/status", 401),
+            (&["Bearer 012345678901234567890123"], "/status", 401),
+            (&["Bearer 0123456789012345678901234"; 2], "/status", 401),
+        ] {
+            let mut request = Request::get(path).body(()).unwrap();
+            for value in values {
+                request.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(answer(&request, Some(&token), status).status().as_u16(), expected, "{values:?} {path}");
+        }
+    }
+
+    #[test]
+    fn short_tokens_are_none() {
+        for text in ["", "none", "01234567890123456789012", "0123456789012345678901 34"] {
+            assert!(AdminToken::new(text).is_none(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_its_owner_can_open_the_socket() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let admin = Admin { address: ListenAddress::Unix(path.clone()), token: None };
+        let _listener = bind(&admin).await.unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(bind(&admin).await.unwrap_err().kind(), io::ErrorKind::AddrInUse, "somebody listens there");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,83 @@
+//! Loads a configuration from its text, as `serve` does, and tells a decision in one line of plain words.
+
+use std::fmt::Write as _;
+
+use clickbank_gateway::config::{self, Config, Secrets};
+use clickbank_gateway::domain::call::{Call, CallError};
+use clickbank_gateway::domain::matrix::{CallerId, Decision, Named, Policy, Unconfined, Unsupported};
+use clickbank_gateway::rejection::Rejection;
+
+/// Loads `gateway.toml` and `keys.toml` with these texts. No secret is read.
+pub(crate) fn load(gateway: &str, keys: &str) -> Config {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("gateway.toml");
+    std::fs::write(&file, gateway).expect("gateway.toml can be written");
+    std::fs::write(directory.path().join("keys.toml"), keys).expect("keys.toml can be written");
+    match config::load(&file, Secrets::Skip) {
+        Ok((config, _)) => config,
+        Err(findings) => panic!("{:#?}\n{gateway}\n{keys}", findings.errors),
+    }
+}
+
+/// A target as the policy's catalogue reads it.
+pub(crate) fn read(policy: &Policy, method: &str, target: &str) -> Result<Call, CallError> {
+    Call::read(&policy.catalogue, method, target)
+}
+
+/// What is decided about a call of a caller who names, if anything, the nickname in the base path.
+pub(crate) fn decide(policy: &Policy, caller: CallerId, call: &Call) -> String {
+    decide_about(policy, caller, call).0
+}
+
+/// The same, and the nicknames that an allowed call is about.
+pub(crate) fn decide_about<'a>(policy: &'a Policy, caller: CallerId, call: &Call) -> (String, Vec<&'a str>) {
+    let named = call
+        .base_nickname()
+        .map_or(Named::Nothing, |name| policy.nicknames.find(name).map_or(Named::Undeclared, Named::Nickname));
+    let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("the call was read with this catalogue");
+    let resolution = policy.resolve(caller, endpoint, call, named);
+    match policy.decide(caller, endpoint, call, named, &resolution) {
+        Decision::Allow(allowance) => {
+            let mut words = format!("Allow {}", allowance.reason.as_str());
+            if let Some(credential) = allowance.credential {
+                let confined = resolution.choice.expect("a credential was chosen").confined;
+                let name = policy.credentials.name(credential);
+                let _ = write!(words, " by {name}{}", if confined { "" } else { " (wide)" });
+            }
+            (words, policy.nicknames.names(&allowance.nicknames))
+        }
+        Decision::Deny(denial) => {
+            (refusal(&Rejection::from_denial(&denial, policy, endpoint.permissions, Vec::new())), Vec::new())
+        }
+    }
+}
+
+/// A refusal's public code, and what it names.
+pub(crate) fn refusal(rejection: &Rejection) -> String {
+    let code = rejection.code();
+    match rejection {
+        Rejection::PermissionMissing { missing, .. } if missing.is_empty() => format!("Deny {code} together"),
+        Rejection::PermissionMissing { missing, .. } => format!("Deny {code} {missing}"),
+        Rejection::NicknameRequired { nicknames } => format!("Deny {code} {}", nicknames.join(", ")),
+        Rejection::ConfinedCredentialRequired { why, .. } => format!("Deny {code} {}", because(*why)),
+        Rejection::NotSupported(what) => {
+            let what = match what {
+                Unsupported::Change => "change",
+                Unsupported::LookUp => "look-up",
+                Unsupported::Filter => "filter",
+            };
+            format!("Deny {code} {what}")
+        }
+        _ => format!("Deny {code}"),
+    }
+}
+
+const fn because(why: Unconfined) -> &'static str {
+    match why {
+        Unconfined::NoCredential => "no-credential",
+        Unconfined::OwnerNowhere => "owner-nowhere",
+        Unconfined::List => "list",
+        Unconfined::AffiliateRole => "affiliate-role",
+        Unconfined::ForwardedParameter => "forwarded",
+    }
+}

@@ -1,0 +1,150 @@
+//! The decision in the simplest way that gives it.
+
+use std::collections::BTreeSet;
+
+use super::request::Request;
+use super::world::{Kind, Listed, PERMISSIONS, Table, World};
+
+/// Stands for the accounts that *All Accounts* includes and the configuration does not declare.
+const UNDECLARED: &str = "*";
+
+type Names = BTreeSet<&'static str>;
+
+impl World {
+    /// *Named* is the nickname in header or base path.
+    pub(super) fn judge(&self, grants: &Table, request: &Request, named: Option<&str>) -> String {
+        let known = &request.fact;
+        if known.source == "not_applicable" {
+            return "Allow document".to_owned();
+        }
+        let mut allowed = self.over(grants, &known.permissions);
+        if self.declared(&allowed).is_empty() {
+            let mut missing = known.permissions.clone();
+            missing.retain(|permission| self.declared(&self.scope(grants, permission)).is_empty());
+            missing.sort_by_key(|permission| PERMISSIONS.iter().position(|other| other == permission));
+            let missing = if missing.is_empty() { "together".to_owned() } else { missing.join(", ") };
+            return format!("Deny permission-missing {missing}");
+        }
+        if let Some(name) = named {
+            if !self.declared(&allowed).contains(name) {
+                return "Deny nickname-not-granted".to_owned();
+            }
+            allowed.retain(|other| *other == name);
+        }
+        let mut effective = self.declared(&allowed);
+        if let Some(own) = request.own_nickname() {
+            let granted = effective.contains(own.as_str());
+            // An order filter is a confining one only with a nickname that is allowed: whoever filters by somebody else
+            // is shown, as by ClickBank, none of that one's orders.
+            if granted {
+                effective.retain(|other| *other == own);
+            } else if known.owner_parameter != "vendor" {
+                return "Deny nickname-not-granted".to_owned();
+            }
+        }
+        let lookup = matches!(known.source, "lookup_order" | "lookup_ticket_order");
+        if known.mutates && lookup {
+            return "Deny not-supported change".to_owned();
+        }
+        let reaches_enough = |reach: &Names| {
+            if known.source == "global" { !self.declared(reach).is_empty() } else { reach.is_superset(&effective) }
+        };
+        let candidates: Vec<(&str, Names)> = self
+            .credentials
+            .iter()
+            .map(|(name, reach)| (name.as_str(), self.over(reach, &known.permissions)))
+            .filter(|(_, reach)| reaches_enough(reach))
+            .collect();
+        let confined: Vec<_> = candidates.iter().filter(|(_, reach)| reach.is_subset(&allowed)).cloned().collect();
+        let exact = candidates.iter().find(|(_, reach)| *reach == allowed);
+        if let Some((name, _)) = exact.or_else(|| narrowest(&confined)) {
+            if known.source == "global" {
+                return format!("Allow nobodys-data by {name}");
+            }
+            return format!("Allow confined by {name} for {}", joined(&effective));
+        }
+        let verdict = match narrowest(&candidates) {
+            None => "Deny confined-credential-required no-credential".to_owned(),
+            Some((name, _)) => self.behind_a_wide_one(request, &effective, name),
+        };
+        if verdict.starts_with("Deny") && named.is_none() {
+            let declared = self.nicknames.iter().map(|(name, _)| *name).filter(|name| allowed.contains(name));
+            let passing: Vec<&str> =
+                declared.filter(|name| self.judge(grants, request, Some(name)).starts_with("Allow")).collect();
+            if !passing.is_empty() {
+                return format!("Deny nickname-required {}", passing.join(", "));
+            }
+        }
+        verdict
+    }
+
+    fn behind_a_wide_one(&self, request: &Request, effective: &Names, credential: &str) -> String {
+        let known = &request.fact;
+        let orders_as_affiliate = || match request.parameter("role") {
+            Some(role) => role == "AFFILIATE",
+            // What is missing would be added by the nickname's kind.
+            None => self
+                .nicknames
+                .iter()
+                .any(|(name, kind)| *kind == Kind::Affiliate && effective.len() == 1 && effective.contains(name)),
+        };
+        match known.source {
+            _ if request.parameter("trace").is_some() => "Deny confined-credential-required forwarded".to_owned(),
+            "request" => format!("Allow owner-named by {credential} (wide) for {}", joined(effective)),
+            "global" => format!("Allow nobodys-data by {credential} (wide)"),
+            "request_optional" if known.owner_parameter == "vendor" && orders_as_affiliate() => {
+                "Deny confined-credential-required affiliate-role".to_owned()
+            }
+            "request_optional" => "Deny not-supported filter".to_owned(),
+            "response" if known.path.contains('{') || known.path.ends_with("/accounts") => {
+                "Deny not-supported filter".to_owned()
+            }
+            "response" | "lookup_order_per_row" if request.has_exact_receipt() => {
+                "Deny not-supported look-up".to_owned()
+            }
+            "response" | "lookup_order_per_row" | "unavailable" => {
+                "Deny confined-credential-required unjudgeable".to_owned()
+            }
+            "lookup_order" | "lookup_ticket_order" => "Deny not-supported look-up".to_owned(),
+            other => panic!("no rule for `{other}`"),
+        }
+    }
+
+    /// The nicknames that have every one of these permissions.
+    fn over(&self, table: &Table, permissions: &[&str]) -> Names {
+        let scopes = permissions.iter().map(|permission| self.scope(table, permission));
+        scopes.reduce(|one, other| one.intersection(&other).copied().collect()).unwrap_or_default()
+    }
+
+    /// The nicknames that have one permission. Read/Write includes Read.
+    fn scope(&self, table: &Table, permission: &str) -> Names {
+        let mut names = Names::new();
+        for (listed_for, listed) in table {
+            if *listed_for != permission && (*listed_for, permission) != ("orders_write", "orders_read") {
+                continue;
+            }
+            match listed {
+                Listed::These(these) => names.extend(these),
+                Listed::All => {
+                    names.insert(UNDECLARED);
+                    let possible = |kind| permission != "products" || kind != Kind::Affiliate;
+                    names.extend(self.nicknames.iter().filter(|(_, kind)| possible(*kind)).map(|(name, _)| *name));
+                }
+            }
+        }
+        names
+    }
+
+    fn declared(&self, names: &Names) -> Names {
+        names.iter().copied().filter(|name| self.nicknames.iter().any(|(declared, _)| declared == name)).collect()
+    }
+}
+
+fn joined(names: &Names) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+/// The one with the fewest nicknames; All Accounts is the widest there is; among equals the first.
+fn narrowest<'a>(candidates: &'a [(&'a str, Names)]) -> Option<&'a (&'a str, Names)> {
+    candidates.iter().min_by_key(|(_, reach)| (reach.contains(UNDECLARED), reach.len()))
+}
