@@ -23,8 +23,10 @@ mod keys;
 mod policy;
 /// What is wrong with a configuration.
 pub mod problem;
+mod syntax;
 
 pub(crate) use form::parse_duration;
+pub(crate) use problem::did_you_mean;
 pub use problem::{Findings, Problem};
 
 /// A configuration that can be served.
@@ -73,6 +75,17 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// The address, if it is one of TCP.
+    #[must_use]
+    pub const fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for ListenAddress {
@@ -143,7 +156,8 @@ pub enum Secrets {
 pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Findings> {
     let findings = RefCell::new(Findings::default());
     let config = gateway::load(file, secrets, &findings);
-    let findings = findings.into_inner();
+    let mut findings = findings.into_inner();
+    findings.sort(file);
     match config {
         Some(config) if findings.errors.is_empty() => Ok((config, findings.warnings)),
         _ => Err(findings),
@@ -178,8 +192,9 @@ pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
 /// When anything in it is wrong; `name` is the file's name in the findings.
 pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(), Findings> {
     let findings = RefCell::new(Findings::default());
-    keys::read(name, text, nicknames, &findings);
-    let findings = findings.into_inner();
+    keys::read(name, text, &policy::Declared::new(nicknames.clone()), &findings);
+    let mut findings = findings.into_inner();
+    findings.sort(name);
     if findings.errors.is_empty() { Ok(()) } else { Err(findings) }
 }
 
