@@ -29,12 +29,11 @@ impl Format {
 
 /// Sends log lines to standard error from now on. Only the gateway's own lines are written: libraries' may hold what
 /// callers or ClickBank sent.
-pub fn init(format: Format, level: LevelFilter) {
+///
+/// `level` is for everything but the records of requests, which have a level of their own.
+pub fn init(format: Format, level: LevelFilter, records: LevelFilter) {
     let ours = env!("CARGO_CRATE_NAME");
-    let targets = Targets::new()
-        .with_target(ours, level)
-        // The record of each request is written whatever else is not.
-        .with_target(audit::TARGET, level.max(LevelFilter::INFO));
+    let targets = Targets::new().with_target(ours, level).with_target(audit::TARGET, records);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let registry = tracing_subscriber::registry().with(targets);
     // A second call, as in tests, changes nothing.

@@ -160,7 +160,7 @@ impl Demo {
 
     async fn demonstrate(self) -> anyhow::Result<bool> {
         let mut signals = Signals::install()?;
-        telemetry::init(Format::of_standard_error(), LevelFilter::WARN);
+        telemetry::init(Format::of_standard_error(), LevelFilter::WARN, LevelFilter::OFF);
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut settings = SimulatorConfig::demo(1, today());
         settings.address = loopback;

@@ -82,7 +82,7 @@ impl Create {
         let mut file = KeyFile::open(&loaded.keys_file).map_err(with_mend)?;
         let (key, id) = (issue::new_key()?, issue::new_id()?);
         file.add(&NewKey { id: &id, name: &name, created: now, expires, digest: key.digest(), grants: &grants })?;
-        config::check_keys(&loaded.keys_file, &file.text(), &loaded.snapshot.policy.nicknames).map_err(|findings| {
+        config::check_keys(&loaded.keys_file, file.text(), &loaded.snapshot.policy.nicknames).map_err(|findings| {
             anyhow::anyhow!("the key was not created\n{}", explain(&loaded.keys_file, &findings))
         })?;
         file.save().map_err(with_mend)?;

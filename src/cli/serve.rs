@@ -23,7 +23,7 @@ pub(crate) struct Serve {
     /// How log lines look [default: text on a terminal, json otherwise]
     #[arg(long, value_enum, value_name = "FORMAT")]
     log: Option<LogFormat>,
-    /// How much is logged
+    /// How much is logged besides one line for each request
     #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     log_level: LogLevel,
     /// How long requests in flight may take to finish, in seconds
@@ -72,6 +72,8 @@ impl Serve {
                 LogLevel::Debug => LevelFilter::DEBUG,
                 LogLevel::Trace => LevelFilter::TRACE,
             },
+            // Whatever else is not logged: the record of each request is.
+            LevelFilter::INFO,
         );
         let (config, warnings) = context.load(Secrets::Read)?;
         for warning in warnings {

@@ -58,6 +58,14 @@ pub(super) fn read(entry: &Entry<'_>, added: bool) -> Option<Endpoint> {
     let (path, parameters) = (path?, parameters?);
     let owner = owner.map_or(Some(Owner::Nowhere), |entry| read_owner(&entry, &path, &parameters));
     let (owner, permissions, changes) = (owner?, permissions?, changes?);
+    let repeated = owner.deciding_parameters().filter_map(|position| parameters.get(position));
+    if let Some(parameter) = repeated.into_iter().find(|parameter| parameter.repeats) {
+        path_entry?.error(
+            format!("`{}` decides whose data a call is about, so it must not stand several times", parameter.name),
+            "remove `repeats = true` from that parameter",
+        );
+        return None;
+    }
     let open = owner == Owner::Document || owner == Owner::Credential;
     if open != permissions.is_empty() {
         let (message, mend) = if open {

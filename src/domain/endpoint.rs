@@ -173,6 +173,18 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Positions of the parameters that decide whose data a call is about. None of them may stand twice.
+    pub fn deciding_parameters(self) -> impl Iterator<Item = usize> {
+        let positions = match self {
+            Self::Parameter(one) | Self::AccountFilter(one) | Self::AnswerList(one) | Self::Tickets(one) => {
+                [Some(one), None, None]
+            }
+            Self::OrderFilters { vendor, affiliate, role } => [Some(vendor), Some(affiliate), Some(role)],
+            _ => [None; 3],
+        };
+        positions.into_iter().flatten()
+    }
+
     /// In words, for `endpoints` and the documentation.
     #[must_use]
     pub const fn description(self) -> &'static str {
@@ -370,6 +382,15 @@ impl PathTemplate {
             }
         });
         let segments = segments.collect::<Option<Vec<_>>>()?;
+        let names = segments.iter().enumerate().filter_map(|(place, segment)| match segment {
+            Segment::Variable { name, .. } => Some((place, name)),
+            Segment::Literal(_) => None,
+        });
+        // Of two variables with one name nobody could say which is meant.
+        let twice = names.clone().any(|(place, name)| names.clone().any(|(other, same)| other > place && same == name));
+        if twice {
+            return None;
+        }
         // A first segment that varies would let one added endpoint stand for every service.
         matches!(segments.first(), Some(Segment::Literal(_))).then_some(Self(segments))
     }
@@ -502,9 +523,19 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_refused() {
-        for text in
-            ["", "orders2", "/", "/orders2/", "/{receipt}", "/orders2/{}", "/orders2/{a/b}", "/a;b", "/a%20b", "/../x"]
-        {
+        for text in [
+            "",
+            "orders2",
+            "/",
+            "/orders2/",
+            "/{receipt}",
+            "/orders2/{}",
+            "/orders2/{a/b}",
+            "/a;b",
+            "/a%20b",
+            "/a/{id}/{id}",
+            "/../x",
+        ] {
             assert_eq!(PathTemplate::parse(text), None, "{text}");
         }
         assert_eq!(PathTemplate::parse("/a/{b}/c").unwrap().to_string(), "/a/{b}/c");

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -44,7 +45,7 @@ pub struct NewKey<'a> {
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// It cannot be read, locked or written.
-    #[error("{path} was not changed: {source}")]
+    #[error("{path} was not changed")]
     Io {
         /// Which file.
         path: PathBuf,
@@ -52,7 +53,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// It is not valid TOML, or `keys` in it is not a table.
-    #[error("{path} was not changed: it is not a key file")]
+    #[error("{path} was not changed: it is not a key file with a `[keys.NAME]` table for each key")]
     NotAKeyFile {
         /// Which file.
         path: PathBuf,
@@ -69,7 +70,7 @@ pub enum StoreError {
 #[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
-    document: DocumentMut,
+    text: String,
     _lock: File,
 }
 
@@ -85,75 +86,95 @@ impl KeyFile {
         let lock = File::open(directory(&resolved)).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let text = fs::read_to_string(&resolved).map_err(failed)?;
-        let document = text.parse().map_err(|_| StoreError::NotAKeyFile { path: path.to_owned() })?;
-        Ok(Self { path: resolved, document, _lock: lock })
+        Ok(Self { path: resolved, text, _lock: lock })
     }
 
-    /// Adds a key at the end.
+    /// Adds a key at the end. What stands in the file stays as it is, to the byte.
     ///
     /// # Errors
-    /// When there is a key of that name, or `keys` is not a table.
+    /// When there is a key of that name, or `keys` is not made of `[keys.NAME]` tables.
     pub fn add(&mut self, key: &NewKey<'_>) -> Result<(), StoreError> {
         let not_a_key_file = || StoreError::NotAKeyFile { path: self.path.clone() };
-        let trailing = self.document.trailing().as_str().unwrap_or_default().to_owned();
-        let mut implicit = Table::new();
-        implicit.set_implicit(true);
-        let keys = self.document.entry("keys").or_insert(Item::Table(implicit));
-        let keys = keys.as_table_mut().ok_or_else(not_a_key_file)?;
-        if keys.contains_key(key.name.as_str()) {
+        let document: DocumentMut = self.text.parse().map_err(|_| not_a_key_file())?;
+        if document.get("keys").and_then(|keys| keys.get(key.name.as_str())).is_some() {
             return Err(StoreError::NameTaken { name: key.name.clone() });
         }
-        let mut table = Table::new();
-        table.insert("id", value(key.id));
-        table.insert("status", value(Status::Active.as_str()));
-        table.insert("created", timestamp(key.created).ok_or_else(not_a_key_file)?);
-        if let Some(expires) = key.expires {
-            table.insert("expires", timestamp(expires).ok_or_else(not_a_key_file)?);
+        let mut added = render(key).ok_or_else(not_a_key_file)?;
+        // One empty line between what is there and what comes.
+        let ending: String = self.text.chars().rev().filter(|character| *character != '\r').take(2).collect();
+        added.insert_str(
+            0,
+            match ending.as_str() {
+                "" | "\n\n" => "",
+                ending if ending.starts_with('\n') => "\n",
+                _ => "\n\n",
+            },
+        );
+        if self.text.contains("\r\n") {
+            added = added.replace('\n', "\r\n");
         }
-        table.insert("digest", value(key.digest.to_string()));
-        let mut grants = Table::new();
-        for (permission, granted_to) in key.grants {
-            let granted_to = match granted_to {
-                GrantedTo::All => value("all"),
-                GrantedTo::Nicknames(nicknames) => value(nicknames.iter().map(String::as_str).collect::<Array>()),
-            };
-            grants.insert(permission.as_str(), granted_to);
-        }
-        table.insert("grants", Item::Table(grants));
-        if !trailing.trim().is_empty() {
-            // Comments at the end of the file belong to no table, and would come after the new one.
-            table.decor_mut().set_prefix(format!("{}\n\n", trailing.trim_end()));
-        }
-        keys.insert(key.name.as_str(), Item::Table(table));
-        if !trailing.trim().is_empty() {
-            self.document.set_trailing("");
-        }
+        let text = format!("{}{added}", self.text);
+        // Whether the two go together shows when they are read as one: `keys` may be an inline table, or no table.
+        text.parse::<DocumentMut>().map_err(|_| not_a_key_file())?;
+        self.text = text;
         Ok(())
     }
 
     /// The text as it would be written.
     #[must_use]
-    pub fn text(&self) -> String {
-        self.document.to_string()
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
-    /// Replaces the file, keeping its mode. The new text is on the disk before the name points to it.
+    /// Replaces the file, keeping its mode and owner. The new text is on the disk before the name points to it.
     ///
     /// # Errors
     /// When it cannot be written. Then the old file is as it was.
     pub fn save(self) -> Result<(), StoreError> {
         let directory = directory(&self.path);
         let write = || -> io::Result<()> {
-            let permissions = fs::metadata(&self.path)?.permissions();
+            let metadata = fs::metadata(&self.path)?;
             let mut file = tempfile::Builder::new().prefix(".keys-").suffix(".tmp").tempfile_in(directory)?;
-            file.write_all(self.text().as_bytes())?;
-            file.as_file().set_permissions(permissions)?;
+            file.write_all(self.text.as_bytes())?;
+            let made = file.as_file().metadata()?;
+            if (made.uid(), made.gid()) != (metadata.uid(), metadata.gid()) {
+                // The gateway may run as another user than the one who manages keys, and has to read the new file, too.
+                std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()))?;
+            }
+            file.as_file().set_permissions(metadata.permissions())?;
             file.as_file().sync_all()?;
             file.persist(&self.path).map_err(|error| error.error)?;
             File::open(directory)?.sync_all()
         };
         write().map_err(|source| StoreError::Io { path: self.path.clone(), source })
     }
+}
+
+/// The tables of a new key, as they are written.
+fn render(key: &NewKey<'_>) -> Option<String> {
+    let mut table = Table::new();
+    table.insert("id", value(key.id));
+    table.insert("status", value(Status::Active.as_str()));
+    table.insert("created", timestamp(key.created)?);
+    if let Some(expires) = key.expires {
+        table.insert("expires", timestamp(expires)?);
+    }
+    table.insert("digest", value(key.digest.to_string()));
+    let mut grants = Table::new();
+    for (permission, granted_to) in key.grants {
+        let granted_to = match granted_to {
+            GrantedTo::All => value("all"),
+            GrantedTo::Nicknames(nicknames) => value(nicknames.iter().map(String::as_str).collect::<Array>()),
+        };
+        grants.insert(permission.as_str(), granted_to);
+    }
+    table.insert("grants", Item::Table(grants));
+    let mut keys = Table::new();
+    keys.set_implicit(true);
+    keys.insert(key.name.as_str(), Item::Table(table));
+    let mut document = DocumentMut::new();
+    document.insert("keys", Item::Table(keys));
+    Some(document.to_string().trim_start().to_owned())
 }
 
 fn directory(path: &Path) -> &Path {
@@ -249,7 +270,7 @@ mod tests {
     fn what_is_no_key_file_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.toml");
-        for text in ["not toml", "keys = 1\n"] {
+        for text in ["not toml", "keys = 1\n", "keys = {}\n"] {
             fs::write(&path, text).unwrap();
             assert!(matches!(add(&path, "app"), Err(StoreError::NotAKeyFile { .. })), "{text}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);

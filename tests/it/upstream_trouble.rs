@@ -135,12 +135,27 @@ fn bad_bodies() -> Vec<Case> {
             UNREADABLE,
             WITHHELD,
         ),
+        // A status in the 400s or 500s is an answer, also where ClickBank's words for it cannot be released.
         (
             "fails with a page for people",
             full("503 Service Unavailable", "Content-Type: text/html\r\n", MARKER),
-            UNREADABLE,
-            UNKNOWN,
+            (503, None),
+            (503, None),
         ),
+        (
+            "refuses with a page for people",
+            full("403 Forbidden", "Content-Type: text/html;charset=utf-8\r\n", MARKER),
+            (403, None),
+            (403, None),
+        ),
+        ("refuses without a type", full("403 Forbidden", "", MARKER), (403, None), (403, None)),
+        (
+            "refuses in another charset",
+            full("400 Bad Request", "Content-Type: text/plain;charset=ISO-8859-1\r\n", MARKER),
+            (400, None),
+            (400, None),
+        ),
+        ("is empty, of a type for people", full("200 OK", "Content-Type: text/html\r\n", ""), (200, None), (200, None)),
         ("says that it is too large", full("200 OK", XML, &large), TOO_LARGE, WITHHELD),
         ("is too large without saying so", close(&(head("200 OK", "") + &large)), TOO_LARGE, WITHHELD),
         (
