@@ -51,7 +51,7 @@ fn snapshot(keys: usize) -> Arc<Snapshot> {
     }
     for nickname in 0..NICKNAMES {
         gateway.push_str(&format!(
-            "[credentials.shop{nickname}]\napi_key = {{ file = \"none\" }}\n[credentials.shop{nickname}.reach]\n\
+            "[credentials.shop{nickname}]\napi_key = {{ file = \"none-{nickname}\" }}\n[credentials.shop{nickname}.reach]\n\
              orders_write = [\"shop{nickname}\"]\nanalytics = [\"shop{nickname}\"]\nproducts = [\"shop{nickname}\"]\n"
         ));
     }

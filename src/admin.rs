@@ -4,9 +4,6 @@
 //! socket that only its owner can open, or TCP with a token.
 
 use std::convert::Infallible;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,14 +15,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Admin, ListenAddress};
 use crate::domain::secret::KeyDigest;
+use crate::listen::Listener;
 
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 16;
@@ -90,52 +85,6 @@ pub struct Status {
     pub requests_allowed: u64,
 }
 
-/// Listens as configured.
-///
-/// # Errors
-/// When the address cannot be listened on.
-pub(crate) async fn bind(admin: &Admin) -> io::Result<Listener> {
-    match &admin.address {
-        ListenAddress::Tcp(address) => TcpListener::bind(address).await.map(Listener::Tcp),
-        ListenAddress::Unix(path) => {
-            crate::server::remove_stale(path).await?;
-            bind_private(path).map(Listener::Unix)
-        }
-    }
-}
-
-/// Binds a socket that nobody but its owner can open, not even for the moment between its making and its restriction:
-/// it is made where nobody else can reach it, and moved when it is restricted.
-fn bind_private(path: &Path) -> io::Result<UnixListener> {
-    if std::fs::symlink_metadata(path).is_ok() {
-        return Err(io::ErrorKind::AddrInUse.into());
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let directory = tempfile::Builder::new().prefix(".admin-").tempdir_in(parent)?;
-    let made = directory.path().join("s");
-    let listener = UnixListener::bind(&made)?;
-    std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&made, path)?;
-    Ok(listener)
-}
-
-/// Where the admin listener listens.
-#[derive(Debug)]
-pub(crate) enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl Listener {
-    /// The address, with the port that was picked.
-    pub(crate) fn address(&self, configured: &ListenAddress) -> ListenAddress {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| configured.clone(), ListenAddress::Tcp),
-            Self::Unix(_) => configured.clone(),
-        }
-    }
-}
-
 /// Answers operators until told to stop.
 pub(crate) async fn serve<F>(listener: Listener, token: Option<AdminToken>, status: F, stop: CancellationToken)
 where
@@ -146,10 +95,7 @@ where
     loop {
         let accepted = async {
             let slot = Arc::clone(&slots).acquire_owned().await;
-            let stream: io::Result<Box<dyn Stream>> = match &listener {
-                Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
-                Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
-            };
+            let stream = listener.accept().await;
             (slot, stream)
         };
         let (slot, stream) = tokio::select! {
@@ -176,9 +122,6 @@ where
         });
     }
 }
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, status: impl Fn() -> Status) -> Response<Full<Bytes>> {
     let (code, text) = if token.is_some_and(|token| !token.is_in(request.headers())) {
@@ -258,16 +201,5 @@ mod tests {
         for text in ["", "none", "01234567890123456789012", "0123456789012345678901 34"] {
             assert!(AdminToken::new(text).is_none(), "{text}");
         }
-    }
-
-    #[tokio::test]
-    async fn only_its_owner_can_open_the_socket() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("admin.sock");
-        let admin = Admin { address: ListenAddress::Unix(path.clone()), token: None };
-        let _listener = bind(&admin).await.unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(bind(&admin).await.unwrap_err().kind(), io::ErrorKind::AddrInUse, "somebody listens there");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

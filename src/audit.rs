@@ -26,6 +26,9 @@ use crate::snapshot::Snapshot;
 use crate::stage::arrive::{Arrived, arrive};
 use crate::stage::respond::{self, ReplyBody};
 
+/// The target of the records, by which they are told from all other lines.
+pub(crate) const TARGET: &str = "clickbank_gateway::audit";
+
 /// The header that carries the request id, both ways.
 pub const REQUEST_ID: &str = "x-request-id";
 
@@ -232,7 +235,7 @@ impl Record {
         macro_rules! record {
             ($level:expr) => {
                 tracing::event!(
-                    target: "clickbank_gateway::audit",
+                    target: TARGET,
                     $level,
                     request_id = self.id.as_str(),
                     caller_id = key.map(|key| key.id.as_str()),
@@ -285,7 +288,7 @@ pub(crate) fn record_unparsed(error: &hyper::Error) {
         // A connection that ends, or says nothing for too long, is no request.
         return;
     };
-    tracing::info!(target: "clickbank_gateway::audit", decision = "deny", reason, "unparsed request");
+    tracing::info!(target: TARGET, decision = "deny", reason, "unparsed request");
 }
 
 #[cfg(test)]

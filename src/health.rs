@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// What probes need is one short request; more than this is not served.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_CONNECTIONS: usize = 64;
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_CONNECTIONS: usize = 256;
 
 /// Whether the gateway can take requests.
 #[derive(Debug, Default)]

@@ -39,6 +39,8 @@ pub mod admin;
 pub mod cli;
 /// `/livez` and `/readyz`.
 pub mod health;
+/// Addresses that are listened on.
+pub mod listen;
 /// Listening, connections, and the end of both.
 pub mod server;
 /// Where log lines go and how they look.

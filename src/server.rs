@@ -1,7 +1,6 @@
 //! Listening, connections, and the end of both.
 
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -28,6 +27,7 @@ use crate::audit;
 use crate::config::{Config, ListenAddress};
 use crate::health::{Health, serve_health};
 use crate::limit::{Pace, Quota};
+use crate::listen::{Access, Listener};
 use crate::pipeline::{Pipeline, Shared, pipeline};
 
 /// Bounds on what a caller's connection may cost before anything is known about it.
@@ -45,7 +45,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 pub enum StartError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// Which one.
         address: String,
@@ -53,7 +53,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The state directory cannot be used.
-    #[error("cannot use the state directory {directory}: {source}")]
+    #[error("cannot use the state directory {directory}")]
     State {
         /// Which one.
         directory: String,
@@ -88,20 +88,16 @@ impl Gateway {
                 .map_err(|source| StartError::State { directory: directory.display().to_string(), source })?,
             None => Quota::default(),
         };
-        let (listener, address) = Listener::bind(&config.listen.address)
-            .await
-            .map_err(|source| StartError::Listen { address: config.listen.address.to_string(), source })?;
+        let (listener, address) = bind(&config.listen.address, Access::Umask).await?;
         let on_health = |source| StartError::Listen { address: config.health.to_string(), source };
         let health_listener = TcpListener::bind(config.health).await.map_err(on_health)?;
         let health_address = health_listener.local_addr().map_err(on_health)?;
 
-        let admin = match &config.admin {
-            Some(admin) => Some(
-                crate::admin::bind(admin)
-                    .await
-                    .map_err(|source| StartError::Listen { address: admin.address.to_string(), source })?,
-            ),
-            None => None,
+        let (admin, admin_address) = match &config.admin {
+            Some(admin) => {
+                bind(&admin.address, Access::Owner).await.map(|(bound, address)| (Some(bound), Some(address)))?
+            }
+            None => (None, None),
         };
 
         let shared = Shared {
@@ -112,10 +108,7 @@ impl Gateway {
         let gateway = Self {
             address,
             health_address,
-            admin_address: admin
-                .as_ref()
-                .zip(config.admin.as_ref())
-                .map(|(bound, admin)| bound.address(&admin.address)),
+            admin_address,
             health: Arc::new(Health::default()),
             stop: CancellationToken::new(),
             stop_health: CancellationToken::new(),
@@ -143,7 +136,9 @@ impl Gateway {
             let (quota, stop) = (Arc::clone(&gateway.quota), gateway.stop.clone());
             gateway.background.spawn(async move {
                 while timeout(SAVE_EVERY, stop.cancelled()).await.is_err() {
-                    save(&quota, &directory);
+                    let (quota, directory) = (Arc::clone(&quota), directory.clone());
+                    // Writing may wait for the disk. Should it panic, the next round tries again.
+                    let _ = tokio::task::spawn_blocking(move || save(&quota, &directory)).await;
                 }
             });
         }
@@ -203,16 +198,17 @@ impl Gateway {
         if let Some(directory) = &self.state {
             save(&self.quota, directory);
         }
-        for address in [Some(&self.address), self.admin_address.as_ref()].into_iter().flatten() {
-            if let ListenAddress::Unix(path) = address {
-                // Best effort: the next start removes a socket that nobody listens on.
-                let _ = std::fs::remove_file(path);
-            }
-        }
         self.stop_health.cancel();
         self.background.close();
         finished
     }
+}
+
+async fn bind(address: &ListenAddress, access: Access) -> Result<(Listener, ListenAddress), StartError> {
+    let failed = |source| StartError::Listen { address: address.to_string(), source };
+    let listener = Listener::bind(address, access).await.map_err(failed)?;
+    let address = listener.address().map_err(failed)?;
+    Ok((listener, address))
 }
 
 fn open_state(directory: &Path) -> io::Result<Quota> {
@@ -226,53 +222,6 @@ fn save(quota: &Quota, directory: &Path) {
     if let Err(error) = quota.save(directory) {
         tracing::error!(directory = %directory.display(), %error, "the count of the day's requests cannot be written");
     }
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-enum Connection {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Listener {
-    async fn bind(address: &ListenAddress) -> io::Result<(Self, ListenAddress)> {
-        match address {
-            ListenAddress::Tcp(address) => {
-                let listener = TcpListener::bind(address).await?;
-                let address = listener.local_addr()?;
-                Ok((Self::Tcp(listener), ListenAddress::Tcp(address)))
-            }
-            ListenAddress::Unix(path) => {
-                remove_stale(path).await?;
-                Ok((Self::Unix(UnixListener::bind(path)?), address.clone()))
-            }
-        }
-    }
-
-    async fn accept(&self) -> io::Result<Connection> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // A connection that is gone already shows when it is read.
-                let _ = stream.set_nodelay(true);
-                Ok(Connection::Tcp(stream))
-            }
-            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Connection::Unix(stream)),
-        }
-    }
-}
-
-/// Removes a socket that a process which is gone has left behind. One that somebody listens on stays.
-pub(crate) async fn remove_stale(path: &Path) -> io::Result<()> {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).await.is_err() {
-        std::fs::remove_file(path)?;
-    }
-    Ok(())
 }
 
 struct Accept {
@@ -309,10 +258,7 @@ impl Accept {
             let (tls, pipeline, stop) = (self.tls.clone(), self.pipeline.clone(), self.stop.clone());
             self.connections.spawn(async move {
                 let _slot = slot;
-                match connection {
-                    Connection::Tcp(stream) => serve(stream, tls, pipeline, stop).await,
-                    Connection::Unix(stream) => serve(stream, tls, pipeline, stop).await,
-                }
+                serve(connection, tls, pipeline, stop).await;
             });
         }
     }

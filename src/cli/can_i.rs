@@ -8,11 +8,13 @@ use crate::config::Secrets;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
 use crate::domain::matrix::{Allowance, Decision, Named};
+use crate::keys::KeyFault;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::stage::classify;
 
 use super::Context;
+use super::find;
 use super::output::{self, OutputFormat, Style, styled};
 
 /// Arguments of `can-i`.
@@ -82,9 +84,11 @@ impl CanI {
 
     fn ask(&self, snapshot: &Snapshot) -> anyhow::Result<Answer> {
         let policy = &snapshot.policy;
-        let Some((caller, key)) = snapshot.keys.find(&self.key) else {
-            anyhow::bail!("there is no key named `{}`; `clickbank-gateway key list` lists them", self.key);
-        };
+        let (caller, key) = find::key(&snapshot.keys, &self.key)?;
+        // Callers are told nothing about undeclared nicknames; whoever asks here may know, and has perhaps slipped.
+        if let Some(Err(error)) = self.nickname.as_ref().map(|name| find::nickname(&policy.nicknames, name)) {
+            output::complain(&format!("note: {error}"));
+        }
         let mut answer = Answer {
             decision: "Deny",
             reason: "",
@@ -97,7 +101,12 @@ impl CanI {
         };
         if let Err(fault) = snapshot.keys.identify(&key.digest, Timestamp::now()) {
             answer.reason = Rejection::KeyRefused(fault).code().as_str();
-            answer.detail = format!("The key is {}, so every call with it is refused.", fault.as_str());
+            let mend = match fault {
+                KeyFault::Expired => "Give it a later `expires`",
+                _ => "Say `status = \"active\"`",
+            };
+            answer.detail =
+                format!("The key is {}, so every call with it is refused. {mend} in keys.toml.", fault.as_str());
             return Ok(answer);
         }
         let called =

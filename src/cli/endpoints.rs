@@ -9,6 +9,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::permission::Permission;
 use crate::domain::target::API_PREFIX;
 
+use super::find;
 use super::output::{self, OutputFormat, Style, Table, styled};
 use super::{Context, explain};
 
@@ -82,12 +83,7 @@ impl Endpoints {
         };
         match self.id {
             None => list(&catalogue, context.output)?,
-            Some(id) => {
-                let Some((_, endpoint)) = catalogue.named(&id) else {
-                    anyhow::bail!("there is no endpoint `{id}`; `clickbank-gateway endpoints` lists them all");
-                };
-                show(endpoint, context.output)?;
-            }
+            Some(id) => show(find::endpoint(&catalogue, &id)?, context.output)?,
         }
         Ok(true)
     }

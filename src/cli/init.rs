@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -50,6 +51,9 @@ impl Init {
 }
 
 fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
-    let write = || fs::File::create_new(file)?.write_all(text.as_bytes());
+    // Whatever the umask is: a file that everybody can write would be refused.
+    let mut new = fs::OpenOptions::new();
+    new.write(true).create_new(true).mode(0o644);
+    let write = || new.open(file)?.write_all(text.as_bytes());
     write().with_context(|| format!("cannot write {}", file.display()))
 }

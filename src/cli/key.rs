@@ -1,5 +1,6 @@
 //! `key`: creates and lists keys.
 
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -10,10 +11,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::config::{self, Secrets};
+use crate::domain::nickname::{NicknameKind, Nicknames};
 use crate::domain::permission::Permission;
-use crate::keys::store::{GrantedTo, KeyFile, NewKey};
+use crate::domain::secret::without_secrets;
+use crate::keys::store::{GrantedTo, KeyFile, NewKey, StoreError};
 use crate::keys::{Key, KeyName, issue};
 
+use super::find;
 use super::matrix::status;
 use super::output::{self, OutputFormat, Style, Table, styled};
 use super::{Context, explain};
@@ -69,32 +73,36 @@ struct Created<'a> {
 impl Create {
     fn run(self, context: &Context) -> anyhow::Result<bool> {
         let now = Timestamp::now();
-        let name =
-            KeyName::parse(&self.name).with_context(|| format!("`{}` was not created", self.name.escape_debug()))?;
+        let name = KeyName::parse(&self.name)
+            .with_context(|| format!("`{}` was not created", without_secrets(&self.name).escape_debug()))?;
         let grants = parse_grants(&self.grants)?;
         let expires = self.expiry(now)?;
         let (loaded, _) = context.load(Secrets::Skip)?;
-        let mut file = KeyFile::open(&loaded.keys_file)?;
+        check_grants(&grants, &loaded.snapshot.policy.nicknames)?;
+        let mut file = KeyFile::open(&loaded.keys_file).map_err(with_mend)?;
         let (key, id) = (issue::new_key()?, issue::new_id()?);
         file.add(&NewKey { id: &id, name: &name, created: now, expires, digest: key.digest(), grants: &grants })?;
         config::check_keys(&loaded.keys_file, &file.text(), &loaded.snapshot.policy.nicknames).map_err(|findings| {
             anyhow::anyhow!("the key was not created\n{}", explain(&loaded.keys_file, &findings))
         })?;
-        file.save()?;
+        file.save().map_err(with_mend)?;
+        let lost =
+            || format!("{name} was created, but its key could not be shown; remove [keys.{name}] and create another");
         if context.output == OutputFormat::Json {
             let created =
                 Created { name: name.as_str(), id: &id, key: key.expose_once(), keys_file: loaded.keys_file.clone() };
-            output::print_json(&created)?;
-            return Ok(true);
-        }
-        let colour = output::colour();
-        output::print(&format!(
-            "created {name} ({id}) in {file}\n\n    {key}\n\n\
+            output::print_json_whole(&created).with_context(lost)?;
+        } else {
+            let colour = output::colour();
+            output::print_whole(&format!(
+                "created {name} ({id}) in {file}\n\n    {key}\n\n\
              This is the only time that the key is shown. A running gateway knows it after a restart.\n",
-            name = styled(name.as_str(), Style::Bold, colour),
-            file = loaded.keys_file.display(),
-            key = styled(key.expose_once(), Style::Good, colour),
-        ))?;
+                name = styled(name.as_str(), Style::Bold, colour),
+                file = loaded.keys_file.display(),
+                key = styled(key.expose_once(), Style::Good, colour),
+            ))
+            .with_context(lost)?;
+        }
         if grants.is_empty() {
             output::complain("note: it may do nothing yet, since no --grant was given");
         }
@@ -126,17 +134,51 @@ impl Create {
     }
 }
 
-/// Reads `--grant` arguments. Whether the nicknames exist shows when the file is checked whole.
+/// Says what the whole file's check would say too, but about the arguments and not about lines that nobody has written.
+fn check_grants(grants: &[(Permission, GrantedTo)], nicknames: &Nicknames) -> anyhow::Result<()> {
+    for (permission, granted_to) in grants {
+        let GrantedTo::Nicknames(names) = granted_to else { continue };
+        for (position, name) in names.iter().enumerate() {
+            anyhow::ensure!(name != "all", "`all` stands alone: for All Accounts, write {permission}=all");
+            let id = find::nickname(nicknames, name)?;
+            anyhow::ensure!(
+                *permission != Permission::Products || nicknames.kind(id).is_some_and(NicknameKind::sells),
+                "`{name}` is an affiliate, and {permission} is for sellers only"
+            );
+            anyhow::ensure!(
+                !names.iter().take(position).any(|other| other == name),
+                "{permission} names `{name}` twice"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What to do about a key file that cannot be written.
+fn with_mend(error: StoreError) -> anyhow::Error {
+    let read_only = matches!(
+        &error,
+        StoreError::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+    );
+    let error = anyhow::Error::new(error);
+    if read_only {
+        anyhow::anyhow!(
+            "{error:#}\n  run this where the key file is kept, such as a checkout, and deploy it from there"
+        )
+    } else {
+        error
+    }
+}
+
+/// Reads `--grant` arguments.
 fn parse_grants(arguments: &[String]) -> anyhow::Result<Vec<(Permission, GrantedTo)>> {
     let mut grants: Vec<(Permission, GrantedTo)> = Vec::new();
     for argument in arguments {
         let form = "write PERMISSION=NICKNAME,NICKNAME or PERMISSION=all, such as orders_read=acme";
         let (permission, nicknames) =
             argument.split_once('=').with_context(|| format!("`{}` is no grant; {form}", argument.escape_debug()))?;
-        let permission = Permission::parse(permission).with_context(|| {
-            let names = Permission::ALL.map(Permission::as_str).join(", ");
-            format!("there is no permission `{}`; there are {names}", permission.escape_debug())
-        })?;
+        let permission = find::permission(permission)?;
         anyhow::ensure!(
             grants.iter().all(|(other, _)| *other != permission),
             "{permission} is granted twice; name all its nicknames in one --grant"

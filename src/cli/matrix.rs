@@ -12,6 +12,7 @@ use crate::keys::{Key, Status};
 use crate::snapshot::Snapshot;
 
 use super::Context;
+use super::find;
 use super::output::{self, OutputFormat, Table};
 
 /// Arguments of `matrix`.
@@ -56,7 +57,10 @@ impl MatrixCommand {
             return Ok(!lines.is_empty());
         }
         if lines.is_empty() {
-            output::complain("no key is granted that");
+            output::complain(&match &self {
+                Self { key: Some(key), nickname: None, permission: None } => format!("`{key}` is granted nothing"),
+                _ => "no key is granted that".to_owned(),
+            });
             return Ok(false);
         }
         let names = Permission::ALL.map(Permission::clickbank_name);
@@ -86,18 +90,9 @@ struct Filter {
 
 impl Filter {
     fn new(command: &MatrixCommand, snapshot: &Snapshot) -> anyhow::Result<Self> {
-        let key = command.key.as_ref().map(|name| {
-            let found = snapshot.keys.find(name).map(|(caller, _)| caller);
-            found.ok_or_else(|| anyhow::anyhow!("there is no key `{name}`; `clickbank-gateway key list` lists them"))
-        });
-        let nickname = command.nickname.as_ref().map(|name| {
-            let found = snapshot.policy.nicknames.find(name);
-            found.ok_or_else(|| anyhow::anyhow!("the nickname `{name}` is not declared in [nicknames]"))
-        });
-        let permission = command.permission.as_ref().map(|name| {
-            let names = Permission::ALL.map(Permission::as_str).join(", ");
-            Permission::parse(name).ok_or_else(|| anyhow::anyhow!("there is no permission `{name}`; there are {names}"))
-        });
+        let key = command.key.as_ref().map(|name| find::key(&snapshot.keys, name).map(|(caller, _)| caller));
+        let nickname = command.nickname.as_ref().map(|name| find::nickname(&snapshot.policy.nicknames, name));
+        let permission = command.permission.as_ref().map(|name| find::permission(name));
         Ok(Self { key: key.transpose()?, nickname: nickname.transpose()?, permission: permission.transpose()? })
     }
 

@@ -6,11 +6,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, Findings, Problem, Secrets};
+use crate::domain::secret::{has_secret, without_secrets};
 
+mod advice;
 mod can_i;
 mod check;
 mod demo;
 mod endpoints;
+mod find;
 mod health;
 mod init;
 mod key;
@@ -25,24 +28,34 @@ use output::{OutputFormat, complain};
 
 const EXAMPLES: &str = "\
 Examples:
-  clickbank-gateway demo                                  everything on loopback, with a stand-in for ClickBank
-  clickbank-gateway init                                  write a commented configuration to ./config
+  clickbank-gateway demo      everything on loopback, with a stand-in for ClickBank
+  clickbank-gateway init      write a commented configuration to ./config
   clickbank-gateway key create billing --grant orders_read=acme
   clickbank-gateway can-i billing GET /rest/1.3/orders2/list
   clickbank-gateway serve
 
 Exit codes: 0 yes or done, 1 no, 2 could not answer.";
 
+/// Set apart, so that a command's own options stand together.
+const COMMON: &str = "Options of every command";
+
 /// Lends internal apps exactly the part of a ClickBank API key that they may use.
 #[derive(Debug, Parser)]
 #[command(name = "clickbank-gateway", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
     /// The configuration [default: ./config/gateway.toml, else /etc/clickbank-gateway/gateway.toml]
-    #[arg(long, global = true, value_name = "FILE", env = "CLICKBANK_GATEWAY_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        help_heading = COMMON,
+        value_name = "FILE",
+        env = "CLICKBANK_GATEWAY_CONFIG",
+        hide_env_values = true
+    )]
     config: Option<PathBuf>,
 
     /// How to print data
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, help_heading = COMMON, value_enum, default_value_t, value_name = "FORMAT")]
     output: OutputFormat,
 
     #[command(subcommand)]
@@ -55,7 +68,7 @@ enum Command {
     Init(init::Init),
     /// Serve callers
     Serve(serve::Serve),
-    /// Say whether the configuration can be served, and everything that is wrong with it
+    /// Say whether the configuration can be served, and all that is wrong or missing
     Check(check::Check),
     /// Ask a running gateway whether it is ready
     Health(health::HealthCommand),
@@ -82,8 +95,14 @@ pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // clap prints help to standard output and errors to standard error.
-            let _ = error.print();
+            // clap repeats what it does not understand, and that may be a key in the wrong place.
+            let text = error.to_string();
+            if has_secret(&text) {
+                complain(without_secrets(&text).trim_end());
+            } else {
+                // clap prints help to standard output and errors to standard error.
+                let _ = error.print();
+            }
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
@@ -91,7 +110,7 @@ pub fn run() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            complain(&format!("error: {error:#}"));
+            complain(&without_secrets(&format!("error: {error:#}")));
             ExitCode::from(2)
         }
     }

@@ -15,9 +15,15 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
+/// Prints text to standard output; if not all of it can be printed, that is an error.
+pub(crate) fn print_whole(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush())
+}
+
 /// Prints text to standard output. A reader that has gone away, such as `head`, is no error.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
+    match print_whole(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
@@ -31,10 +37,18 @@ pub(crate) fn complain(text: &str) {
 
 /// Prints a value as JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    print(&text)?;
+    print(&to_json(value)?)?;
     Ok(())
+}
+
+/// Prints a value as JSON; if not all of it can be printed, that is an error.
+pub(crate) fn print_json_whole(value: &impl Serialize) -> anyhow::Result<()> {
+    print_whole(&to_json(value)?)?;
+    Ok(())
+}
+
+fn to_json(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n")
 }
 
 /// Whether standard output takes colour: a terminal, and `NO_COLOR` (no-color.org) is not set.

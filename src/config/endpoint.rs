@@ -37,8 +37,20 @@ pub(super) fn read(entry: &Entry<'_>, added: bool) -> Option<Endpoint> {
     let permissions_entry = permissions;
     let permissions = permissions_entry.as_ref().and_then(read_permissions);
     let changes = changes.map_or(Some(Changes::Something), |entry| entry.one_of(&Changes::NAMES, Changes::parse));
-    let answers = answers
-        .map_or(Some(AnswerTypes { json: true, xml: true, ..AnswerTypes::default() }), |entry| read_answers(&entry));
+    let answers_entry = answers;
+    let answers = answers_entry
+        .as_ref()
+        .map_or(Some(AnswerTypes { json: true, xml: true, ..AnswerTypes::default() }), read_answers);
+    if let (Some(entry), Some(answers)) = (&answers_entry, &answers)
+        && method.is_some_and(|method| method != Method::Head)
+        && !(answers.json || answers.xml || answers.text)
+    {
+        entry.error(
+            "names no type that callers can ask for",
+            "list \"json\", \"xml\" or \"text\", or leave `answers` out for JSON and XML; only HEAD has none",
+        );
+        return None;
+    }
     let rows = rows.map_or(Some(None), |entry| read_rows(&entry).map(Some));
     let paged = paged.map_or(Some(false), |entry| entry.boolean());
     let parameters = parameters.map_or(Some(Vec::new()), |entry| read_parameters(&entry));
@@ -48,10 +60,15 @@ pub(super) fn read(entry: &Entry<'_>, added: bool) -> Option<Endpoint> {
     let (owner, permissions, changes) = (owner?, permissions?, changes?);
     let open = owner == Owner::Document || owner == Owner::Credential;
     if open != permissions.is_empty() {
-        permissions_entry?.error(
-            if open { "an open document needs none" } else { "is empty, so anybody could call it" },
-            "list the permissions that ClickBank asks for, or say `owner = \"document\"` for an open document without data",
-        );
+        let (message, mend) = if open {
+            ("is not empty, but an open document needs no permission", "write `permissions = []`, or another owner")
+        } else {
+            (
+                "is empty, so anybody could call it",
+                "list the permissions that ClickBank asks for, or say `owner = \"document\"` for an open document without data",
+            )
+        };
+        permissions_entry?.error(message, mend);
         return None;
     }
     if owner == Owner::Document && changes != Changes::Nothing {
@@ -192,7 +209,7 @@ fn read_owner(entry: &Entry<'_>, path: &PathTemplate, parameters: &[Parameter]) 
     let mut form = entry.form()?;
     let [parameter, filter, answer, receipt, ticket, tickets] =
         ["parameter", "filter", "answer", "receipt", "ticket", "tickets"].map(|field| form.take(field));
-    form.finish();
+    let reported = form.finish();
     let named = |entry: &Entry<'_>| parameter_named(entry, parameters);
     match (parameter, filter, answer, receipt, ticket, tickets) {
         (Some(entry), None, None, None, None, None) => named(&entry).map(Owner::Parameter),
@@ -212,6 +229,7 @@ fn read_owner(entry: &Entry<'_>, path: &PathTemplate, parameters: &[Parameter]) 
         (None, None, None, Some(entry), None, None) => variable(&entry, path, PathValue::Receipt).map(Owner::Receipt),
         (None, None, None, None, Some(entry), None) => variable(&entry, path, PathValue::TicketId).map(Owner::Ticket),
         (None, None, None, None, None, Some(entry)) => named(&entry).map(Owner::Tickets),
+        _ if reported => None,
         _ => {
             entry.error("does not say in one way where the owner shows", OWNER_FORMS);
             None
@@ -253,10 +271,14 @@ fn variable(entry: &Entry<'_>, path: &PathTemplate, value: PathValue) -> Option<
     let position = path.variables().position(|(other, kind)| other == name && kind == value);
     if position.is_none() {
         let names = path.variables().filter(|(_, kind)| *kind == value).map(|(name, _)| name);
-        entry.error(
-            format!("`{}` is not such a variable of the path", shown(name)),
-            format!("name one of {}", quoted(names)),
-        );
+        let names: Vec<&str> = names.collect();
+        let kind = if value == PathValue::Receipt { "receipt" } else { "id" };
+        let mend = if names.is_empty() {
+            format!("the path needs a segment `{{{kind}}}`, which is then called \"{kind}\" here")
+        } else {
+            format!("use {}", quoted(names))
+        };
+        entry.error(format!("`{}` is not such a variable of the path", shown(name)), mend);
     }
     position
 }

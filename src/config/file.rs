@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 use std::fs::{File, Metadata};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use zeroize::Zeroize as _;
 
-use crate::domain::secret::SecretText;
+use crate::domain::secret::{SecretText, without_secrets};
 
 use super::problem::{Findings, Source};
 
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<String, Unusable> {
     let (bytes, _) = read_bytes(path, MAX_FILE)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
-        Err(_) => unusable("is not UTF-8 text", "save it as UTF-8"),
+        Err(_) => unusable("is not UTF-8 text", "see that it is the file that was meant, and save it as UTF-8"),
     }
 }
 
@@ -52,24 +52,25 @@ pub(super) fn read_secret(path: &Path) -> Result<(SecretText, bool), Unusable> {
 }
 
 fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> {
-    let shown = path.display();
+    let shown = shown_path(path);
     let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
     let (file, metadata) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            return unusable(
-                format!("cannot be read: {}", reason(&error)),
-                format!("see that {shown} exists and that the gateway's user may read it"),
-            );
+            let mend = match error.kind() {
+                io::ErrorKind::NotFound => format!("put a file at {shown}, or name another"),
+                _ => format!("see that the gateway's user may read {shown}"),
+            };
+            return unusable(format!("cannot be read: {}", reason(&error)), mend);
         }
     };
     if !metadata.is_file() {
-        return unusable("is not a file", format!("put a file at {shown}"));
+        return unusable("is not a file", format!("put a file at {shown}, or name another"));
     }
     if metadata.permissions().mode() & WRITABLE_BY_OTHERS != 0 {
         return unusable(
-            "can be written by every user of this machine, who could grant themselves anything",
-            format!("run `chmod o-w {shown}`"),
+            "can be written by every user of this machine, so it cannot be trusted",
+            format!("run `chmod o-w {shown}`, and see that its content is yours"),
         );
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -77,7 +78,7 @@ fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> 
     if parent_mode & WRITABLE_BY_OTHERS != 0 && parent_mode & STICKY == 0 {
         return unusable(
             "stands in a directory in which every user of this machine can replace it",
-            format!("run `chmod o-w {}`", parent.display()),
+            format!("run `chmod o-w {}`", shown_path(parent)),
         );
     }
     // Not read_to_end on a plain Vec: growing it would leave copies of a secret behind in freed memory.
@@ -90,15 +91,23 @@ fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> 
         Ok(_) => Ok((bytes, metadata)),
         Err(error) => {
             bytes.zeroize();
-            unusable(format!("cannot be read: {}", reason(&error)), format!("see that {shown} can be read"))
+            unusable(
+                format!("cannot be read: {}", reason(&error)),
+                format!("see that the gateway's user may read {shown}"),
+            )
         }
     }
 }
 
-fn reason(error: &std::io::Error) -> String {
+/// A path as it can stand in a message: whole, since people copy it, but without control characters and secrets.
+pub(super) fn shown_path(path: &Path) -> String {
+    without_secrets(&path.to_string_lossy()).chars().flat_map(char::escape_debug).collect()
+}
+
+fn reason(error: &io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -11,7 +11,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::secret::{has_secret, without_secrets};
+
 use super::problem::{Findings, Source, choices};
+use super::syntax;
 
 /// Reads the text and hands its root table to `read`. Syntax errors are reported, and what could be parsed is read all
 /// the same.
@@ -23,22 +26,20 @@ pub(super) fn read<T>(
 ) -> T {
     let source = Source::new(name, text, findings);
     let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        // The parser's message can span lines; ours stays on one.
-        let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-        source.error(
-            error.span().as_ref(),
-            None,
-            format!("not valid TOML: {message}"),
-            "mend the syntax at that place",
-        );
-    }
+    syntax::report(&source, text, &errors);
     // After a syntax error the rest of a table may be missing or misplaced, so nothing else is said about such a file.
     let quiet = RefCell::default();
     let silent = Source::new(name, text, &quiet);
     let source = if errors.is_empty() { &source } else { &silent };
-    let mut form =
-        Form { source, path: String::new(), at: None, table: root.get_ref(), asked: BTreeSet::new(), open: false };
+    let mut form = Form {
+        source,
+        path: String::new(),
+        at: None,
+        table: root.get_ref(),
+        asked: BTreeSet::new(),
+        open: false,
+        sound: errors.is_empty(),
+    };
     let value = read(&mut form);
     form.finish();
     value
@@ -52,6 +53,7 @@ pub(super) struct Form<'a> {
     table: &'a DeTable<'a>,
     asked: BTreeSet<&'static str>,
     open: bool,
+    sound: bool,
 }
 
 /// One value, with its place.
@@ -89,6 +91,21 @@ impl<'a> Form<'a> {
         entry
     }
 
+    /// Whether the table has no fields.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Whether something holds of every field. Only before any is asked for.
+    pub(super) fn every(&self, holds: impl Fn(&Entry<'a>) -> bool) -> bool {
+        self.unasked().iter().all(|(_, entry)| holds(entry))
+    }
+
+    /// Whether the file is valid TOML, so that what is not in this table was not lost in a syntax error.
+    pub(super) fn is_sound(&self) -> bool {
+        self.sound
+    }
+
     /// All fields that were not asked for by name, in the order of the file: for tables whose keys are names that the
     /// user chose.
     pub(super) fn rest(&mut self) -> Vec<(&'a str, Entry<'a>)> {
@@ -107,11 +124,17 @@ impl<'a> Form<'a> {
         unasked
     }
 
-    /// Reports what was never asked for.
-    pub(super) fn finish(&self) {
-        for (name, entry) in if self.open { Vec::new() } else { self.unasked() } {
-            entry.error("is not an option here", choices(name, self.asked.iter().copied()));
+    /// Reports what was never asked for, and says whether there was any.
+    pub(super) fn finish(&self) -> bool {
+        let unknown = if self.open { Vec::new() } else { self.unasked() };
+        for (name, entry) in &unknown {
+            if has_secret(name) || entry.if_text().is_some_and(has_secret) {
+                entry.error("holds a secret, which must not stand in this file", "remove it, and regenerate that key");
+            } else {
+                entry.error("is not an option here", choices(name, self.asked.iter().copied()));
+            }
         }
+        !unknown.is_empty()
     }
 
     /// A problem about the table as a whole.
@@ -136,8 +159,8 @@ impl<'a> Entry<'a> {
         self.source.warning(Some(&self.at), Some(&self.path), message, mend);
     }
 
-    fn wrong_type<T>(&self, wanted: &str, example: &str) -> Option<T> {
-        self.error(format!("is {}, but has to be {wanted}", kind(self.value)), format!("write it as {example}"));
+    fn wrong_type<T>(&self, wanted: &str, mend: impl Into<String>) -> Option<T> {
+        self.error(format!("is {}, but has to be {wanted}", kind(self.value)), mend);
         None
     }
 
@@ -151,12 +174,28 @@ impl<'a> Entry<'a> {
 
     /// The text.
     pub(super) fn text(&self) -> Option<&'a str> {
-        self.if_text().or_else(|| self.wrong_type("a string", "`\"…\"`"))
+        self.if_text().or_else(|| self.wrong_type("a string", "write it in double quotes"))
+    }
+
+    /// The text, which has to be there. `example` shows one.
+    pub(super) fn text_like(&self, example: &str) -> Option<&'a str> {
+        let mend = format!("write it in double quotes, such as \"{example}\"");
+        match self.if_text() {
+            Some("") => {
+                self.error("is empty", mend);
+                None
+            }
+            Some(text) => Some(text),
+            None => self.wrong_type("a string", mend),
+        }
     }
 
     /// A text that means one of a closed set of names.
     pub(super) fn one_of<T>(&self, names: &[&str], parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.text()?;
+        let Some(text) = self.if_text() else {
+            let names = names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>();
+            return self.wrong_type("a string", format!("write one of {}", names.join(", ")));
+        };
         let parsed = parse(text);
         if parsed.is_none() {
             self.error(format!("has no meaning as `{}`", shown(text)), choices(text, names.iter().copied()));
@@ -168,14 +207,15 @@ impl<'a> Entry<'a> {
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.value {
             DeValue::Boolean(value) => Some(*value),
-            _ => self.wrong_type("true or false", "`true` or `false`"),
+            _ => self.wrong_type("true or false", "write `true` or `false`, without quotes"),
         }
     }
 
     /// A whole number within bounds.
     pub(super) fn integer(&self, bounds: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let DeValue::Integer(number) = self.value else {
-            return self.wrong_type("a whole number", &format!("`{}`", bounds.start()));
+            let mend = format!("write a whole number from {} to {}, without quotes", bounds.start(), bounds.end());
+            return self.wrong_type("a whole number", mend);
         };
         let value = u64::from_str_radix(number.as_str(), number.radix()).ok().filter(|value| bounds.contains(value));
         if value.is_none() {
@@ -187,7 +227,10 @@ impl<'a> Entry<'a> {
     /// A duration such as `"5s"`, within bounds.
     pub(super) fn duration(&self, bounds: std::ops::RangeInclusive<Duration>) -> Option<Duration> {
         let Some(text) = self.if_text() else {
-            return self.wrong_type("a duration", "`\"5s\"`, `\"500ms\"` or `\"2m\"`");
+            return self.wrong_type(
+                "a duration",
+                "write it with its unit and in double quotes, such as \"500ms\", \"5s\" or \"2m\"",
+            );
         };
         match parse_duration(text) {
             Some(duration) if bounds.contains(&duration) => Some(duration),
@@ -208,7 +251,9 @@ impl<'a> Entry<'a> {
 
     /// A size such as `"4 MiB"`, in bytes, within bounds.
     pub(super) fn size(&self, bounds: std::ops::RangeInclusive<u64>) -> Option<usize> {
-        let Some(text) = self.if_text() else { return self.wrong_type("a size", "`\"4 MiB\"`") };
+        let Some(text) = self.if_text() else {
+            return self.wrong_type("a size", "write it with its unit and in double quotes, such as \"4 MiB\"");
+        };
         match parse_size(text) {
             Some(size) if bounds.contains(&size) => usize::try_from(size).ok(),
             Some(_) => {
@@ -219,7 +264,7 @@ impl<'a> Entry<'a> {
             None => {
                 self.error(
                     format!("`{}` is not a size", shown(text)),
-                    "write a whole number and a unit, such as \"64 KiB\" or \"4 MiB\"",
+                    "write a whole number and one of the units B, KiB, MiB and GiB, such as \"4 MiB\"",
                 );
                 None
             }
@@ -236,8 +281,9 @@ impl<'a> Entry<'a> {
                 table,
                 asked: BTreeSet::new(),
                 open: false,
+                sound: true,
             }),
-            _ => self.wrong_type("a table", &format!("`[{}]` with its fields below", self.path)),
+            _ => self.wrong_type("a table", format!("write it as `[{}]` with its fields below", self.path)),
         }
     }
 
@@ -246,9 +292,25 @@ impl<'a> Entry<'a> {
         matches!(self.value, DeValue::Table(_))
     }
 
+    /// Whether it is an array without elements.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(array) if array.is_empty())
+    }
+
+    /// Whether it is an array.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// The elements of an array.
     pub(super) fn list(&self) -> Option<Vec<Entry<'a>>> {
-        let DeValue::Array(array) = self.value else { return self.wrong_type("an array", "`[\"…\"]`") };
+        let DeValue::Array(array) = self.value else {
+            let mend = match self.value {
+                DeValue::Table(_) => format!("write `[[{}]]`, with two brackets on each side", self.path),
+                _ => "write it in brackets, such as `[\"…\"]`".to_owned(),
+            };
+            return self.wrong_type("an array", mend);
+        };
         let elements = array.iter().enumerate().map(|(position, value)| Entry {
             source: self.source,
             path: format!("{}[{position}]", self.path),
@@ -261,18 +323,19 @@ impl<'a> Entry<'a> {
     /// A date-time with an offset.
     pub(super) fn timestamp(&self) -> Option<jiff::Timestamp> {
         let wanted = "a date-time with its offset";
-        let example = "`2026-11-22T13:00:00Z`";
-        let DeValue::Datetime(written) = self.value else { return self.wrong_type(wanted, example) };
-        if written.date.is_none() || written.time.is_none() || written.offset.is_none() {
-            return self.wrong_type(wanted, example);
-        }
-        let parsed = written.to_string().parse().ok();
-        parsed.or_else(|| self.wrong_type(wanted, example))
+        let mend = "write it as `2026-11-22T13:00:00Z`, without quotes; the Z means UTC";
+        let DeValue::Datetime(written) = self.value else { return self.wrong_type(wanted, mend) };
+        let parsed = match (written.date, written.time, written.offset) {
+            (Some(_), Some(_), Some(_)) => written.to_string().parse().ok(),
+            _ => None,
+        };
+        parsed.or_else(|| self.wrong_type(wanted, mend))
     }
 }
 
 /// What a user wrote, made safe and short enough to repeat in an error.
 pub(super) fn shown(text: &str) -> String {
+    let text = without_secrets(text);
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() {
         shown.push('…');
@@ -282,7 +345,7 @@ pub(super) fn shown(text: &str) -> String {
 
 fn join(path: &str, key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let key = if bare { key.to_owned() } else { format!("\"{}\"", shown(key)) };
+    let key = if bare { without_secrets(key) } else { format!("\"{}\"", shown(key)) };
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
@@ -291,8 +354,14 @@ fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
         DeValue::Float(_) => "a number with a point",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
+        DeValue::Boolean(true) => "`true`",
+        DeValue::Boolean(false) => "`false`",
+        DeValue::Datetime(written) => match (written.date, written.time, written.offset) {
+            (Some(_), Some(_), Some(_)) => "a date-time",
+            (Some(_), Some(_), None) => "a date-time without its offset",
+            (Some(_), None, _) => "a date without its time",
+            _ => "a time without its date",
+        },
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
     }

@@ -16,6 +16,7 @@ use crate::tls;
 
 use super::file::{self, Unusable};
 use super::form::{self, Entry, Form, shown};
+use super::policy::{read_path_to_secret, warn_of_readers};
 use super::problem::Findings;
 use super::{Admin, Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
 
@@ -44,11 +45,18 @@ fn read(
     secrets: Secrets,
     findings: &RefCell<Findings>,
 ) -> Option<Config> {
-    let keys_file = form.take("keys").map_or(Some("keys.toml"), |entry| entry.text());
+    let keys_entry = form.take("keys");
+    let keys_file = keys_entry.as_ref().map_or(Some("keys.toml"), |entry| entry.text_like("keys.toml"));
     let state = form.take("state").map_or(Some(None), |entry| read_state(&entry, directory).map(Some));
-    let listen = read_listen(form.take("listen").as_ref(), directory, secrets);
-    let health = read_health(form.take("health").as_ref());
-    let admin = form.take("admin").map_or(Some(None), |entry| read_admin(&entry, directory, secrets).map(Some));
+    let (listen_entry, health_entry, admin_entry) = (form.take("listen"), form.take("health"), form.take("admin"));
+    let listen = read_listen(listen_entry.as_ref(), directory, secrets);
+    let health = read_health(health_entry.as_ref());
+    let admin = admin_entry.as_ref().map_or(Some(None), |entry| read_admin(entry, directory, secrets).map(Some));
+    check_addresses([
+        ("listen", listen_entry.as_ref(), listen.as_ref().and_then(|listen| listen.address.tcp())),
+        ("health", health_entry.as_ref(), health),
+        ("admin", admin_entry.as_ref(), admin.as_ref().and_then(|admin| admin.as_ref()?.address.tcp())),
+    ]);
     let upstream = form.take("upstream");
     let upstream = read_upstream(form, upstream.as_ref(), directory);
     let limits = read_limits(form.take("limits").as_ref());
@@ -58,16 +66,19 @@ fn read(
     let endpoints = form.take("endpoint");
     let extra_parameters = form.take("extra_parameters");
 
-    let nicknames = policy::read_nicknames(nicknames.as_ref());
-    let (credentials, secret_values) = policy::read_credentials(credentials.as_ref(), &nicknames, directory, secrets);
+    let mut declared = policy::read_nicknames(nicknames.as_ref());
+    if !form.is_sound() {
+        declared.doubt_all();
+    }
+    let (credentials, secret_values) = policy::read_credentials(credentials.as_ref(), &declared, directory, secrets);
     let built_in =
         built_in_endpoints().map_err(|built_in| findings.borrow_mut().errors.extend(built_in.errors)).ok()?;
     let mut catalogue = policy::read_endpoints(endpoints.as_ref(), built_in);
     policy::read_extra_parameters(extra_parameters.as_ref(), &mut catalogue);
 
     let keys_file = directory.join(keys_file?);
-    let (keys, matrix) = keys::load(&keys_file, &nicknames, findings)?;
-    let policy = Policy { catalogue, nicknames, credentials, matrix };
+    let (keys, matrix) = keys::load(&keys_file, keys_entry.as_ref(), &declared, findings)?;
+    let policy = Policy { catalogue, nicknames: declared.nicknames, credentials, matrix };
     Some(Config {
         file: path.to_owned(),
         keys_file,
@@ -81,12 +92,7 @@ fn read(
 }
 
 fn read_state(entry: &Entry<'_>, directory: &Path) -> Option<PathBuf> {
-    let text = entry.text()?;
-    if text.is_empty() {
-        entry.error("is empty", "name a directory that the gateway's user may write, or remove the line");
-        return None;
-    }
-    Some(directory.join(text))
+    entry.text_like("/var/lib/clickbank-gateway").map(|text| directory.join(text))
 }
 
 fn read_listen(entry: Option<&Entry<'_>>, directory: &Path, secrets: Secrets) -> Option<Listen> {
@@ -98,7 +104,8 @@ fn read_listen(entry: Option<&Entry<'_>>, directory: &Path, secrets: Secrets) ->
     let tls_entry = form.take("tls");
     form.finish();
     let address = address_entry.as_ref().map_or(Some(default.address), |entry| read_listen_address(entry, directory));
-    let (address, allow_plaintext) = (address?, allow_plaintext?);
+    let tls = tls_entry.as_ref().map_or(Some(None), |entry| read_listen_tls(entry, directory, secrets));
+    let (address, allow_plaintext, tls) = (address?, allow_plaintext?, tls?);
     if let (ListenAddress::Tcp(tcp), Some(entry)) = (&address, &address_entry)
         && !tcp.ip().is_loopback()
         && tls_entry.is_none()
@@ -111,10 +118,6 @@ fn read_listen(entry: Option<&Entry<'_>>, directory: &Path, secrets: Secrets) ->
         );
         return None;
     }
-    let tls = match &tls_entry {
-        Some(entry) => read_listen_tls(entry, directory, secrets)?,
-        None => None,
-    };
     Some(Listen { address, tls })
 }
 
@@ -126,21 +129,20 @@ fn read_listen_tls(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Opt
     let key_file = form.require("key_file", "name the PEM file with its private key");
     form.finish();
     let (cert_file, key_file) = (cert_file?, key_file?);
-    let (cert_path, key_path) = (cert_file.text()?, key_file.text()?);
+    let cert_path = cert_file.text_like("/etc/clickbank-gateway/tls.crt");
+    let key_path = read_path_to_secret(&key_file, "/etc/clickbank-gateway/tls.key");
+    let (cert_path, key_path) = (cert_path?, key_path?);
     if secrets == Secrets::Skip {
         return Some(None);
     }
     let report = |entry: &Entry<'_>, path: &str, Unusable { message, mend }| {
         entry.error(format!("`{}` {message}", shown(path)), mend);
     };
-    let chain = file::read(&directory.join(cert_path)).map_err(|error| report(&cert_file, cert_path, error)).ok()?;
-    let (key, exposed) =
-        file::read_secret(&directory.join(key_path)).map_err(|error| report(&key_file, key_path, error)).ok()?;
+    let chain = file::read(&directory.join(cert_path)).map_err(|error| report(&cert_file, cert_path, error));
+    let key = file::read_secret(&directory.join(key_path)).map_err(|error| report(&key_file, key_path, error));
+    let (chain, (key, exposed)) = (chain.ok()?, key.ok()?);
     if exposed {
-        key_file.warning(
-            format!("`{}` can be read by every user of this machine", shown(key_path)),
-            format!("run `chmod o-r {}`", shown(key_path)),
-        );
+        warn_of_readers(&key_file, key_path, directory);
     }
     match tls::server_config(chain.as_bytes(), key.expose_to_parser().as_bytes()) {
         Ok(config) => Some(Some(Arc::new(config))),
@@ -156,7 +158,7 @@ fn read_listen_tls(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Opt
 }
 
 fn read_listen_address(entry: &Entry<'_>, directory: &Path) -> Option<ListenAddress> {
-    let text = entry.text()?;
+    let text = entry.text_like("127.0.0.1:7310")?;
     if let Some(path) = text.strip_prefix("unix:") {
         if path.is_empty() {
             entry.error("names no path", "write `\"unix:/run/clickbank-gateway/proxy.sock\"`");
@@ -164,16 +166,15 @@ fn read_listen_address(entry: &Entry<'_>, directory: &Path) -> Option<ListenAddr
         }
         return Some(ListenAddress::Unix(directory.join(path)));
     }
-    read_socket_address(entry, text).map(ListenAddress::Tcp)
+    let mend = "write an IP address (not a name) and a port, such as \"127.0.0.1:7310\" or \"[::1]:7310\", or a socket's path, \
+                such as \"unix:/run/clickbank-gateway/proxy.sock\"";
+    read_socket_address(entry, text, mend).map(ListenAddress::Tcp)
 }
 
-fn read_socket_address(entry: &Entry<'_>, text: &str) -> Option<SocketAddr> {
+fn read_socket_address(entry: &Entry<'_>, text: &str, mend: &str) -> Option<SocketAddr> {
     let address = text.parse().ok();
     if address.is_none() {
-        entry.error(
-            format!("`{}` is not an address", shown(text)),
-            "write an IP address and port, such as \"127.0.0.1:7310\" or \"[::1]:7310\"",
-        );
+        entry.error(format!("`{}` is not an IP address and port", shown(text)), mend);
     }
     address
 }
@@ -184,9 +185,31 @@ fn read_health(entry: Option<&Entry<'_>>) -> Option<SocketAddr> {
     let address = form.take("address");
     form.finish();
     address.map_or(Some(DEFAULT_HEALTH), |entry| {
-        let text = entry.text()?;
-        read_socket_address(&entry, text)
+        let text = entry.text_like("127.0.0.1:7311")?;
+        let mend =
+            "write an IP address (not a name) and a port, such as \"127.0.0.1:7311\", or \"0.0.0.0:7311\" for all";
+        read_socket_address(&entry, text, mend)
     })
+}
+
+/// Two listeners cannot have one port: the second would fail when the gateway starts.
+fn check_addresses(listeners: [(&str, Option<&Entry<'_>>, Option<SocketAddr>); 3]) {
+    for (position, (name, entry, address)) in listeners.iter().enumerate() {
+        for (other, other_entry, other_address) in listeners.iter().take(position) {
+            let (Some(address), Some(other_address)) = (address, other_address) else { continue };
+            let everywhere = address.ip().is_unspecified() || other_address.ip().is_unspecified();
+            let same = address.port() == other_address.port() && (everywhere || address.ip() == other_address.ip());
+            if let Some(entry) = entry.or(*other_entry)
+                && same
+                && address.port() != 0
+            {
+                entry.error(
+                    format!("[{other}] and [{name}] share port {} of one address", address.port()),
+                    "give each a port of its own, such as 7310 for [listen] and 7311 for [health]",
+                );
+            }
+        }
+    }
 }
 
 fn read_admin(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Option<Admin> {
@@ -243,7 +266,7 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
 
     let authority = url.as_ref().map_or_else(|| CLICKBANK.parse().ok(), read_url);
     let extra = ca_file.as_ref().map_or(Some(Vec::new()), |entry| {
-        let text = entry.text()?;
+        let text = entry.text_like("/etc/clickbank-gateway/extra-ca.pem")?;
         let mend = "name a PEM file with the certificates of authorities to trust besides the system's";
         match file::read(&directory.join(text)) {
             Ok(pem) => tls::certificates(pem.as_bytes())
@@ -259,7 +282,10 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
     let (max_answer, answer_memory) = (max_answer?, answer_memory?);
     if answer_memory < max_answer {
         if let Some(entry) = memory_entry.as_ref().or(entry) {
-            entry.error("has no room for one answer of `max_answer`", "raise answer_memory, or lower max_answer");
+            entry.error(
+                "has no room in `answer_memory` for one answer of `max_answer`",
+                "raise answer_memory (without it, it is \"256 MiB\"), or lower max_answer",
+            );
         }
         return None;
     }
@@ -285,17 +311,17 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
 }
 
 fn read_url(entry: &Entry<'_>) -> Option<http::uri::Authority> {
-    let text = entry.text()?;
+    let text = entry.text_like(&format!("https://{CLICKBANK}"))?;
     let mend = format!("write `\"https://{CLICKBANK}\"`");
+    // What stands before an `@` is a user name or password, so the text is not repeated, whether it is a URL or not.
+    if text.contains('@') {
+        entry.error("has a user name or password in it", mend);
+        return None;
+    }
     let Ok(url) = text.parse::<Uri>() else {
         entry.error(format!("`{}` is not a URL", shown(text)), mend);
         return None;
     };
-    // What stands before an `@` is a user name or password, so the text is not repeated.
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        entry.error("has a user name or password in it", mend);
-        return None;
-    }
     if url.scheme() != Some(&Scheme::HTTPS) {
         entry.error(
             format!("`{}` does not begin with https://", shown(text)),
@@ -337,7 +363,7 @@ fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
 }
 
 fn read_share(entry: &Entry<'_>) -> Option<NonZeroU32> {
-    let text = entry.text()?;
+    let text = entry.text_like("1/30")?;
     let share = text.strip_prefix("1/").and_then(|number| number.parse::<NonZeroU32>().ok());
     let share = share.filter(|share| share.get() <= 1_000);
     if share.is_none() {

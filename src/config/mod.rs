@@ -23,8 +23,10 @@ mod keys;
 mod policy;
 /// What is wrong with a configuration.
 pub mod problem;
+mod syntax;
 
 pub(crate) use form::parse_duration;
+pub(crate) use problem::did_you_mean;
 pub use problem::{Findings, Problem};
 
 /// A configuration that can be served.
@@ -73,6 +75,17 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// The address, if it is one of TCP.
+    #[must_use]
+    pub const fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for ListenAddress {
@@ -143,7 +156,8 @@ pub enum Secrets {
 pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Findings> {
     let findings = RefCell::new(Findings::default());
     let config = gateway::load(file, secrets, &findings);
-    let findings = findings.into_inner();
+    let mut findings = findings.into_inner();
+    findings.sort(file);
     match config {
         Some(config) if findings.errors.is_empty() => Ok((config, findings.warnings)),
         _ => Err(findings),
@@ -178,7 +192,57 @@ pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
 /// When anything in it is wrong; `name` is the file's name in the findings.
 pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(), Findings> {
     let findings = RefCell::new(Findings::default());
-    keys::read(name, text, nicknames, &findings);
-    let findings = findings.into_inner();
+    keys::read(name, text, &policy::Declared::new(nicknames.clone()), &findings);
+    let mut findings = findings.into_inner();
+    findings.sort(name);
     if findings.errors.is_empty() { Ok(()) } else { Err(findings) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_names_the_owner_stands_once() {
+        for (owner, parameters) in [
+            ("{ parameter = 'account' }", "[{ name = 'account', repeats = true }]"),
+            ("{ filter = 'account' }", "[{ name = 'account', repeats = true }]"),
+            ("{ filter = 'orders' }", "['vendor', 'affiliate', { name = 'role', repeats = true }]"),
+            ("{ answer = 'list', receipt = 'receipt' }", "[{ name = 'receipt', repeats = true }]"),
+        ] {
+            let text = format!(
+                "id = 'x'\nmethod = 'GET'\npath = '/x/y'\npermissions = ['analytics']\nowner = {owner}\nparameters = {parameters}\n"
+            );
+            let findings = RefCell::new(Findings::default());
+            form::read(Path::new("x"), &format!("[[endpoint]]\n{text}"), &findings, |form| {
+                let tables = form.take("endpoint").and_then(|entry| entry.list()).unwrap_or_default();
+                tables.iter().filter_map(|table| endpoint::read(table, true)).count()
+            });
+            assert!(!findings.into_inner().errors.is_empty(), "{owner}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_repeated() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.toml");
+        let secret = "API-0123456789ABCDEFGHIJ";
+        std::fs::write(directory.path().join("keys.toml"), "").unwrap();
+        for credential in [
+            format!("[credentials.a]\napi_key = {{ env = '{secret}' }}"),
+            format!("[credentials.a]\napi_key = {{ file = '{secret}' }}"),
+            format!("[credentials.a]\n{secret} = 1"),
+        ] {
+            let text = format!("[nicknames]\nacme = 'seller'\n{credential}\nreach = {{ analytics = ['acme'] }}\n");
+            std::fs::write(&file, text).unwrap();
+            let findings = load(&file, Secrets::Read).unwrap_err();
+            assert!(!format!("{findings:?}").contains(secret), "{findings:?}");
+        }
+        let named = format!(
+            "[nicknames]\nacme = 'seller'\n[credentials.{secret}]\napi_key = {{ file = 'x' }}\nreach = {{ analytics = ['acme'] }}\n"
+        );
+        std::fs::write(&file, named).unwrap();
+        let findings = load(&file, Secrets::Skip).expect_err("a key is no name");
+        assert!(!format!("{findings:?}").contains(secret), "{findings:?}");
+    }
 }

@@ -47,6 +47,15 @@ pub struct Findings {
     pub warnings: Vec<Problem>,
 }
 
+impl Findings {
+    /// Puts the problems in the order in which a person goes through the files: `first`, then the others, by line.
+    pub(super) fn sort(&mut self, first: &Path) {
+        let place = |problem: &Problem| (problem.file != first, problem.line);
+        self.errors.sort_by_key(place);
+        self.warnings.sort_by_key(place);
+    }
+}
+
 /// A file being read, and the findings so far.
 pub(super) struct Source<'a> {
     name: PathBuf,
@@ -60,7 +69,8 @@ impl<'a> Source<'a> {
         Self { name: name.to_owned(), line_starts: std::iter::once(0).chain(breaks).collect(), findings }
     }
 
-    fn line(&self, offset: usize) -> usize {
+    /// The line of a byte, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)
     }
 
@@ -98,7 +108,7 @@ impl<'a> Source<'a> {
 }
 
 /// The closest of `candidates` to what was written, if one is close enough to have been meant.
-pub(super) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = written.to_ascii_lowercase();
     candidates
         .into_iter()

@@ -7,6 +7,8 @@
 pub mod call;
 /// ClickBank's endpoints, read from the catalogue.
 pub mod catalogue;
+/// Which ClickBank keys would confine every caller, and are missing.
+pub mod coverage;
 /// What acts at ClickBank: real keys and their reach, and which of them acts for a call.
 pub mod credential;
 /// One endpoint: method, path template, permissions, owner rule, parameters.

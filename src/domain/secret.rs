@@ -213,6 +213,49 @@ impl fmt::Debug for SecretText {
     }
 }
 
+/// How keys begin: ours, ClickBank's two kinds, and private keys in PEM form.
+const SECRET_PREFIXES: [&str; 4] = [KEY_PREFIX, "API-", "DEV-", "-----BEGIN "];
+
+/// The fewest letters and digits after a prefix that make a secret of it.
+const SECRET_LENGTH: usize = 8;
+
+/// Whether some key stands in a text, ours or ClickBank's, so that the text must not be repeated. People put keys where
+/// the name of a key, of a file or of a variable belongs.
+#[must_use]
+pub fn has_secret(text: &str) -> bool {
+    find_secret(text).is_some()
+}
+
+/// The text without the keys that stand in it: what follows their prefix is replaced.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((start, end)) = find_secret(rest) {
+        shown.push_str(rest.get(..start).unwrap_or_default());
+        shown.push_str("***");
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// Where the first secret begins after its prefix, and where it ends.
+fn find_secret(text: &str) -> Option<(usize, usize)> {
+    let found = SECRET_PREFIXES.iter().flat_map(|prefix| {
+        text.match_indices(prefix).filter_map(|(at, prefix)| {
+            let start = at + prefix.len();
+            let rest = text.get(start..)?;
+            // A private key ends with its text; the others end with their letters and digits.
+            let pem = prefix.starts_with('-');
+            let end = if pem { None } else { rest.find(|character: char| !character.is_ascii_alphanumeric()) };
+            let length = end.unwrap_or(rest.len());
+            (length >= SECRET_LENGTH).then_some((start, start + length))
+        })
+    });
+    found.min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +305,25 @@ mod tests {
             SecretText::from_bytes(b"API-x".to_vec()).unwrap(),
         );
         assert_eq!(shown, "CredentialSecret(***) KeyDigest(***) IssuedKey(***) SecretText(***)");
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands_and_plain_words_are_left_alone() {
+        for (text, shown) in [
+            ("cbgw_0123456789", "cbgw_***"),
+            ("API-ABCDEFGH", "API-***"),
+            ("DEV-ABCDEFGH:API-ABCDEFGH", "DEV-***:API-***"),
+            ("/run/API-ABCDEFGH/x", "/run/API-***/x"),
+            ("-----BEGIN PRIVATE KEY-----\nabc", "-----BEGIN ***"),
+            ("cbgw_API-ABCDEFGH", "cbgw_API-***"),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+            assert!(has_secret(text), "{text}");
+        }
+        for text in ["", "API-", "API-key", "/run/secrets/clickbank", "cbgw_", "\u{e9}API-\u{e9}"] {
+            assert_eq!(without_secrets(text), text);
+            assert!(!has_secret(text), "{text}");
+        }
     }
 
     #[test]

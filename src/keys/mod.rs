@@ -8,31 +8,38 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::domain::matrix::CallerId;
-use crate::domain::secret::KeyDigest;
+use crate::domain::secret::{KeyDigest, has_secret};
 
 /// Makes new keys, and tells mistyped ones.
 pub mod issue;
 /// Writes the key file.
 pub mod store;
 
-/// A key's name, chosen by people: 1 to 64 letters, digits, `.`, `-` and `_`, the first a letter or digit.
+/// A key's name, chosen by people: 1 to 64 letters, digits, `.`, `-` and `_`, the first a letter or digit. A key
+/// itself is no name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyName(String);
 
 /// The text is not a [`KeyName`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("a key's name has 1 to 64 letters, digits, `.`, `-` and `_`, and begins with a letter or digit")]
+#[error(
+    "a key's name has 1 to 64 letters, digits, `.`, `-` and `_`, begins with a letter or digit, and is not the key itself"
+)]
 pub struct KeyNameError;
 
 impl KeyName {
     /// Reads a name.
     ///
     /// # Errors
-    /// When it has another length or other characters.
+    /// When it has another length or other characters, or is a key: names are shown everywhere.
     pub fn parse(text: &str) -> Result<Self, KeyNameError> {
         let characters = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
         let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if characters && first && text.len() <= 64 { Ok(Self(text.to_owned())) } else { Err(KeyNameError) }
+        if characters && first && text.len() <= 64 && !has_secret(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(KeyNameError)
+        }
     }
 
     /// The name.
@@ -284,7 +291,7 @@ mod tests {
         for name in ["a", "billing-dashboard", "app_2.eu", "7"] {
             assert!(KeyName::parse(name).is_ok(), "{name}");
         }
-        for name in ["", "-a", ".a", "a b", "a/b", "a\n", "caf\u{e9}", &"x".repeat(65)] {
+        for name in ["", "-a", ".a", "a b", "a/b", "a\n", "caf\u{e9}", "cbgw_0123456789", &"x".repeat(65)] {
             assert_eq!(KeyName::parse(name), Err(KeyNameError), "{name}");
         }
     }

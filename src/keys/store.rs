@@ -95,6 +95,7 @@ impl KeyFile {
     /// When there is a key of that name, or `keys` is not a table.
     pub fn add(&mut self, key: &NewKey<'_>) -> Result<(), StoreError> {
         let not_a_key_file = || StoreError::NotAKeyFile { path: self.path.clone() };
+        let trailing = self.document.trailing().as_str().unwrap_or_default().to_owned();
         let mut implicit = Table::new();
         implicit.set_implicit(true);
         let keys = self.document.entry("keys").or_insert(Item::Table(implicit));
@@ -119,28 +120,15 @@ impl KeyFile {
             grants.insert(permission.as_str(), granted_to);
         }
         table.insert("grants", Item::Table(grants));
-        let first = keys.is_empty();
+        if !trailing.trim().is_empty() {
+            // Comments at the end of the file belong to no table, and would come after the new one.
+            table.decor_mut().set_prefix(format!("{}\n\n", trailing.trim_end()));
+        }
         keys.insert(key.name.as_str(), Item::Table(table));
-        if first {
-            self.keep_heading(key.name);
-        }
-        Ok(())
-    }
-
-    /// Comments of a file without any table count as what follows the last one. They are its heading, and stay above the
-    /// first key.
-    fn keep_heading(&mut self, first: &KeyName) {
-        let heading = self.document.trailing().as_str().unwrap_or_default().to_owned();
-        if self.document.len() > 1 || heading.trim().is_empty() {
-            return;
-        }
-        let table =
-            self.document.get_mut("keys").and_then(|keys| keys.get_mut(first.as_str())).and_then(Item::as_table_mut);
-        if let Some(table) = table {
-            let gap = if heading.ends_with("\n\n") { "" } else { "\n" };
-            table.decor_mut().set_prefix(format!("{heading}{gap}"));
+        if !trailing.trim().is_empty() {
             self.document.set_trailing("");
         }
+        Ok(())
     }
 
     /// The text as it would be written.
@@ -220,15 +208,30 @@ mod tests {
     }
 
     #[test]
-    fn a_heading_stays_above_the_first_key() {
+    fn comments_at_the_end_of_the_file_stay_above_a_new_key() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("keys.toml");
-        fs::write(&path, "# ours\n# and ours alone\n").unwrap();
-        add(&path, "app").unwrap();
-        add(&path, "other").unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# ours\n# and ours alone\n\n[keys.app]\n"), "{text}");
-        assert_eq!(text.matches("# ours").count(), 1, "{text}");
+        for before in ["# nobody yet\n# really", "[keys.old]\nid='key_old'\n\n# the new ones\n\n"] {
+            fs::write(&path, before).unwrap();
+            add(&path, "app").unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            let expected = format!("{}\n\n[keys.app]\nid = \"key_abc\"\n", before.trim_end());
+            assert!(text.starts_with(&expected), "{text}");
+            add(&path, "other").unwrap();
+            assert!(fs::read_to_string(&path).unwrap().starts_with(&text), "the next key comes after it");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_file_stays_as_it_is_above_a_new_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.toml");
+        for before in ["[keys.one]\nid = \"a\"\n\n# --- two ---\n", "[keys.old]\r\nid = \"key_old\" # first\r\n"] {
+            fs::write(&path, before).unwrap();
+            add(&path, "app").unwrap();
+            let after = fs::read_to_string(&path).unwrap();
+            assert!(after.starts_with(before), "{before:?} became {after:?}");
+        }
     }
 
     #[test]

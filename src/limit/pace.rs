@@ -83,7 +83,8 @@ impl Pace {
             let now = Instant::now();
             let deadline = now + limits.max_wait;
             state.serve(rate, now);
-            let expected = rate.turn(&state.taken, state.ahead_of_new(caller), now);
+            let ahead = state.ahead_of_new(caller);
+            let expected = rate.turn(&state.taken, ahead, now);
             if expected > deadline {
                 return Err(TooLate { retry_after: expected - now });
             }
@@ -102,19 +103,14 @@ impl Pace {
             };
             tokio::select! {
                 biased;
-                given = &mut granted => {
-                    return given.map_err(|_| TooLate { retry_after: rate.window });
-                }
-                () = sleep_until(next.min(deadline)) => {
-                    if Instant::now() >= deadline && next > deadline {
-                        return Err(TooLate { retry_after: next - deadline });
-                    }
-                }
+                given = &mut granted => return given.map_err(|_| TooLate { retry_after: rate.window }),
+                () = sleep_until(next.min(deadline)) => {}
             }
-            if Instant::now() >= deadline && granted.try_recv().is_err() {
-                // Others were served first for as long as this one could wait.
-                let mut state = self.state();
-                state.serve(rate, Instant::now());
+            if Instant::now() >= deadline {
+                // Others were served first for as long as this one could wait, unless its turn comes this very moment.
+                // Once closed, it is passed over, so that no turn is given to nobody.
+                self.state().serve(rate, Instant::now());
+                granted.close();
                 return granted.try_recv().map_err(|_| TooLate { retry_after: rate.window });
             }
         }
@@ -123,7 +119,7 @@ impl Pace {
     /// How many requests wait for their turn.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.state().queues.values().map(VecDeque::len).sum()
+        self.state().queues.values().flatten().filter(|waiting| !waiting.is_closed()).count()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,10 +130,20 @@ impl Pace {
 impl State {
     /// How many waiting requests would be served before a new one of this caller: all of its own, and of every other
     /// caller as many as rounds pass until then.
-    fn ahead_of_new(&self, caller: CallerId) -> usize {
+    fn ahead_of_new(&mut self, caller: CallerId) -> usize {
+        self.forget_abandoned();
         let own = self.queues.get(&caller).map_or(0, VecDeque::len);
         let others = self.queues.iter().filter(|(other, _)| **other != caller);
         own + others.map(|(_, queue)| queue.len().min(own + 1)).sum::<usize>()
+    }
+
+    /// Gives up the places of requests whose callers have gone.
+    fn forget_abandoned(&mut self) {
+        self.queues.retain(|_, queue| {
+            queue.retain(|waiting| !waiting.is_closed());
+            !queue.is_empty()
+        });
+        self.round.retain(|caller| self.queues.contains_key(caller));
     }
 
     fn enqueue(&mut self, caller: CallerId) -> oneshot::Receiver<()> {
@@ -288,6 +294,57 @@ mod tests {
         assert_eq!(pace.turn(caller, &limits).await, Ok(()));
         assert_eq!(pace.turn(caller, &limits).await, Ok(()));
         assert!(pace.turn(caller, &limits).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_gave_up_do_not_count_as_waiting() {
+        let pace = Arc::new(Pace::default());
+        let caller = callers(1)[0];
+        let limits = limits(1, 1, 2_100);
+        pace.turn(caller, &limits).await.unwrap();
+        for _ in 0..2 {
+            let abandoned = tokio::spawn({
+                let pace = Arc::clone(&pace);
+                async move { pace.turn(caller, &limits).await }
+            });
+            tokio::task::yield_now().await;
+            abandoned.abort();
+            let _ = abandoned.await;
+        }
+        assert_eq!(pace.turn(caller, &limits).await, Ok(()));
+    }
+
+    /// The bound on the wait is just past the turn, so that a turn that another thread gives is found after the wait.
+    #[test]
+    fn a_turn_given_at_the_last_moment_is_taken() {
+        let limits = limits(2, 1, 1_026);
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for _ in 0..5 {
+            let paces: Vec<_> = std::iter::repeat_with(|| Arc::new(Pace::default())).take(1_500).collect();
+            let [first, second] = callers(2)[..] else { panic!() };
+            runtime().block_on(async {
+                for pace in &paces {
+                    pace.turn(first, &limits).await.unwrap();
+                    pace.turn(second, &limits).await.unwrap();
+                }
+            });
+            std::thread::scope(|scope| {
+                for caller in [first, second] {
+                    let paces = paces.clone();
+                    scope.spawn(move || {
+                        runtime().block_on(async move {
+                            let turns = paces
+                                .into_iter()
+                                .map(|pace| tokio::spawn(async move { pace.turn(caller, &limits).await }));
+                            for turn in turns.collect::<Vec<_>>() {
+                                // Too late or not, it must not panic.
+                                let _ = turn.await.unwrap();
+                            }
+                        });
+                    });
+                }
+            });
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ const HOUR: u64 = 3_600;
 const HOURS_COUNTED: u64 = 25;
 const FILE: &str = "requests-by-hour";
 
+/// Hours since 1970, and requests in each; oldest first.
+type Hours<'a> = MutexGuard<'a, VecDeque<(u64, u64)>>;
+
 /// The day's requests are spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spent {
@@ -44,7 +47,11 @@ impl Quota {
         };
         let hours: Option<VecDeque<(u64, u64)>> = text
             .lines()
-            .map(|line| line.split_once(' ').and_then(|(hour, count)| Some((hour.parse().ok()?, count.parse().ok()?))))
+            .map(|line| {
+                line.split_once(' ').and_then(|(hour, count)| {
+                    Some((u64::from(hour.parse::<u32>().ok()?), u64::from(count.parse::<u32>().ok()?)))
+                })
+            })
             .collect();
         let hours = hours.filter(|hours| hours.iter().is_sorted_by(|one, other| one.0 < other.0));
         let invalid = || {
@@ -67,10 +74,20 @@ impl Quota {
         let written = || {
             let mut file = tempfile::NamedTempFile::new_in(directory)?;
             io::Write::write_all(&mut file, text.as_bytes())?;
+            // Without this a crash of the machine could leave an empty file under the name, which counts as none.
+            file.as_file().sync_all()?;
             file.persist(directory.join(FILE)).map_err(|error| error.error)?;
             Ok(())
         };
         written().inspect_err(|_| self.changed.store(true, Ordering::Release))
+    }
+
+    /// Whether a request could be sent now, without counting one.
+    ///
+    /// # Errors
+    /// When the share of the day's requests is spent.
+    pub fn check(&self, limits: &Limits, now: SystemTime) -> Result<(), Spent> {
+        self.current_hours(limits, now).map(|_| ())
     }
 
     /// Counts a request that is about to be sent.
@@ -78,9 +95,24 @@ impl Quota {
     /// # Errors
     /// When the share of the day's requests is spent.
     pub fn spend(&self, limits: &Limits, now: SystemTime) -> Result<(), Spent> {
+        let (mut hours, hour) = self.current_hours(limits, now)?;
+        add(&mut hours, hour, 1);
+        drop(hours);
+        self.changed.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The hours that count, and the one that it is, if the share is not spent.
+    fn current_hours(&self, limits: &Limits, now: SystemTime) -> Result<(Hours<'_>, u64), Spent> {
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let hour = seconds / HOUR;
         let mut hours = self.hours();
+        // Requests that a clock running ahead has counted in hours to come were sent by now at the latest.
+        let ahead: u64 = hours.iter().filter(|(counted, _)| *counted > hour).map(|(_, count)| count).sum();
+        if ahead > 0 {
+            hours.retain(|(counted, _)| *counted <= hour);
+            add(&mut hours, hour, ahead);
+        }
         while hours.front().is_some_and(|(oldest, _)| oldest + HOURS_COUNTED <= hour) {
             hours.pop_front();
         }
@@ -89,14 +121,7 @@ impl Quota {
             let free = (oldest + HOURS_COUNTED) * HOUR;
             return Err(Spent { retry_after: Duration::from_secs(free.saturating_sub(seconds).max(1)) });
         }
-        match hours.back_mut() {
-            // A clock that was set back must not begin an hour that the order of the list has no place for.
-            Some((last, count)) if *last >= hour => *count += 1,
-            _ => hours.push_back((hour, 1)),
-        }
-        drop(hours);
-        self.changed.store(true, Ordering::Release);
-        Ok(())
+        Ok((hours, hour))
     }
 
     /// How many requests of the last 24 hours count, and how many there may be.
@@ -108,8 +133,16 @@ impl Quota {
         (counting.map(|(_, count)| count).sum(), allowed(limits))
     }
 
-    fn hours(&self) -> MutexGuard<'_, VecDeque<(u64, u64)>> {
+    fn hours(&self) -> Hours<'_> {
         self.hours.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts requests in an hour that is not before the last one counted.
+fn add(hours: &mut VecDeque<(u64, u64)>, hour: u64, requests: u64) {
+    match hours.back_mut() {
+        Some((last, count)) if *last == hour => *count = count.saturating_add(requests),
+        _ => hours.push_back((hour, requests)),
     }
 }
 
@@ -175,6 +208,21 @@ mod tests {
             fs::write(directory.path().join(FILE), text).unwrap();
             assert_eq!(Quota::load(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData, "{text}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_ran_ahead_for_a_while_does_not_block_for_years() {
+        let quota = Quota::default();
+        quota.spend(&limits(2, 1), at(100_000, 0)).unwrap();
+        quota.spend(&limits(2, 1), at(0, 0)).unwrap();
+        assert!(quota.spend(&limits(2, 1), at(30, 0)).is_ok());
+    }
+
+    #[test]
+    fn an_hour_that_no_clock_shows_is_no_count() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE), format!("{} 1\n", u64::MAX)).unwrap();
+        assert_eq!(Quota::load(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::rejection::Rejection;
 
@@ -26,8 +25,8 @@ impl Check for Respond {
     type Out = Response<ReplyBody>;
 
     fn check(&self, guarded: Guarded) -> Result<Response<ReplyBody>, Rejection> {
-        let Guarded { status, media, body, held } = guarded;
-        let mut response = Response::new(ReplyBody { data: Some(body).filter(|body| !body.is_empty()), _held: held });
+        let Guarded { status, media, body } = guarded;
+        let mut response = Response::new(ReplyBody(Some(body).filter(|body| !body.is_empty())));
         *response.status_mut() = status;
         if let Some(media) = media {
             let name = match media {
@@ -42,27 +41,24 @@ impl Check for Respond {
     }
 }
 
-/// An answer's body. The memory that it holds counts until it is sent.
+/// An answer's body, whole.
 #[derive(Debug)]
-pub struct ReplyBody {
-    data: Option<Bytes>,
-    _held: Option<OwnedSemaphorePermit>,
-}
+pub struct ReplyBody(Option<Bytes>);
 
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
+        Poll::Ready(self.0.take().map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.data.is_none()
+        self.0.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.len() as u64))
+        SizeHint::with_exact(self.0.as_ref().map_or(0, |data| data.len() as u64))
     }
 }
 
@@ -108,7 +104,7 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyB
         "detail": rejection.detail(),
         "request_id": request_id,
     });
-    let mut response = Response::new(ReplyBody { data: Some(Bytes::from(problem.to_string())), _held: None });
+    let mut response = Response::new(ReplyBody(Some(Bytes::from(problem.to_string()))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

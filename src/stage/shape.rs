@@ -54,14 +54,18 @@ impl Step for Shape {
         }
         let began = Instant::now();
         let limits = passage.snapshot.limits;
+        // Nobody waits, or takes a turn from somebody, for a day that is spent.
+        self.quota.check(&limits, SystemTime::now()).map_err(spent)?;
         let turn = self.pace.turn(permit.caller(), &limits).await;
         passage.trail.facts().waited = began.elapsed();
         turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
-        self.quota
-            .spend(&limits, SystemTime::now())
-            .map_err(|Spent { retry_after }| Rejection::LimitPerDay { retry_after })?;
+        self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
         Ok(Shaped { passage, call, answer, page, permit })
     }
+}
+
+fn spent(Spent { retry_after }: Spent) -> Rejection {
+    Rejection::LimitPerDay { retry_after }
 }
 
 /// Reads a body of unknown length to its end, which has to come soon and without a byte: PHP and Node send an empty

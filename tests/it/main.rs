@@ -11,16 +11,20 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod a_successor_keeps_its_socket;
 mod allowed_calls_reach_clickbank;
 mod ask;
 mod boundaries;
 mod call_reading;
 mod catalogue_matches_the_facts;
+mod command_line;
 mod decisions;
 mod demo;
 mod documentation;
 mod drain_and_signals;
+mod example_configurations;
 mod facts;
+mod golden;
 mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
@@ -31,3 +35,4 @@ mod refusals_reach_nobody;
 mod secrets_do_not_leak;
 mod support;
 mod upstream_trouble;
+mod wrong_configurations;

@@ -86,8 +86,10 @@ impl World {
             let _ = writeln!(text, "{name} = \"{kind}\"");
         }
         for (name, reach) in &self.credentials {
-            let _ =
-                writeln!(text, "[credentials.{name}]\napi_key = {{ env = \"NOT_READ\" }}\n[credentials.{name}.reach]");
+            let _ = writeln!(
+                text,
+                "[credentials.{name}]\napi_key = {{ env = \"NOT_READ_{name}\" }}\n[credentials.{name}.reach]"
+            );
             write_table(&mut text, reach);
         }
         text
