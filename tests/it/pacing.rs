@@ -84,5 +84,6 @@ async fn a_count_that_cannot_be_read_stops_the_start() {
     let (config, _) = config::load(&written.file, Secrets::Read).unwrap();
     let error = Gateway::start(config).await.unwrap_err();
     assert!(matches!(error, StartError::State { .. }), "{error}");
-    assert!(error.to_string().contains("requests-by-hour"), "{error}");
+    let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(why.contains("requests-by-hour"), "{why}");
 }

@@ -135,12 +135,6 @@ fn bad_bodies() -> Vec<Case> {
             UNREADABLE,
             WITHHELD,
         ),
-        (
-            "fails with a page for people",
-            full("503 Service Unavailable", "Content-Type: text/html\r\n", MARKER),
-            UNREADABLE,
-            UNKNOWN,
-        ),
         ("says that it is too large", full("200 OK", XML, &large), TOO_LARGE, WITHHELD),
         ("is too large without saying so", close(&(head("200 OK", "") + &large)), TOO_LARGE, WITHHELD),
         (
@@ -247,6 +241,25 @@ async fn what_can_be_judged_passes_unchanged() {
     let answer = trouble.call("GET", READ).await;
     assert_eq!((answer.status, answer.header("content-type")), (500, Some("text/plain; charset=utf-8")));
     assert_eq!(answer.header("connection"), None);
+}
+
+#[tokio::test]
+async fn a_failure_whose_words_cannot_be_released_keeps_its_status() {
+    let text = "Content-Type: text/plain\r\n";
+    let head = |lines: &str| format!("HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n{MARKER}");
+    for (name, act) in [
+        ("is a page for people", Act::Answer(answer("503 Service Unavailable", "Content-Type: text/html\r\n", MARKER))),
+        ("is compressed", Act::Answer(answer("503 Service Unavailable", "Content-Encoding: gzip\r\n", MARKER))),
+        ("breaks off", Act::AnswerAndClose(head(&format!("{text}Content-Length: 100\r\n")))),
+        ("is too large", Act::Answer(answer("503 Service Unavailable", text, &MARKER.repeat(300)))),
+    ] {
+        let trouble = before(act).await;
+        for (method, target) in [("GET", READ), ("PUT", CHANGE)] {
+            let answer = trouble.call(method, target).await;
+            assert_eq!((answer.outcome(), answer.text().as_str()), ((503, None), ""), "the answer to {method} {name}");
+        }
+        assert_eq!(trouble.heads().len(), 2, "the answer {name}");
+    }
 }
 
 #[tokio::test]
