@@ -447,6 +447,11 @@ impl Malformed {
                             either(values.iter().map(String::as_str))
                         )
                     }
+                    Expected::NoKey => {
+                        format!(
+                            "The parameter `{name}` holds a key of this gateway. Keys go into the Authorization header alone."
+                        )
+                    }
                     Expected::Text => format!("The parameter `{name}` must not have control characters."),
                 };
             }

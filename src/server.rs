@@ -200,6 +200,8 @@ impl Gateway {
         }
         self.stop_health.cancel();
         self.background.close();
+        // With the listeners go their sockets' files. Nothing of this waits for anybody, so it takes no time.
+        let _ = timeout(Duration::from_secs(1), self.background.wait()).await;
         finished
     }
 }

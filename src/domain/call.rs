@@ -4,6 +4,7 @@
 use super::catalogue::{Catalogue, ExtraParameter, Route};
 use super::endpoint::{Endpoint, EndpointId, Method, Owner, Segment, is_receipt};
 use super::nickname::Nickname;
+use super::secret::KEY_PREFIX;
 use super::target::{self, API_PREFIX, MAX_TARGET_LENGTH, TargetError};
 
 /// A request as it was understood.
@@ -59,6 +60,8 @@ pub enum Expected {
     OneOf(Vec<String>),
     /// Text without control characters.
     Text,
+    /// Anything but a key of ours, which does not leave the company.
+    NoKey,
 }
 
 impl Call {
@@ -114,6 +117,9 @@ impl Call {
         } else if !parameter.values.is_empty() {
             (!parameter.values.contains(&value)).then(|| Expected::OneOf(parameter.values.clone()))
         } else {
+            if value.contains(KEY_PREFIX) {
+                return Err(CallError::Value { name: name.to_owned(), expected: Expected::NoKey });
+            }
             let allowed =
                 |character: char| !character.is_control() || (parameter.prose && "\t\r\n".contains(character));
             (!value.chars().all(allowed)).then_some(Expected::Text)
@@ -137,6 +143,9 @@ impl Call {
             Some(ExtraParameter::Forward) => {
                 if self.forwarded.iter().any(|(other, _)| other == name) {
                     return Err(CallError::RepeatedParameter(name.to_owned()));
+                }
+                if value.contains(KEY_PREFIX) {
+                    return Err(CallError::Value { name: name.to_owned(), expected: Expected::NoKey });
                 }
                 if value.chars().any(char::is_control) {
                     return Err(CallError::Value { name: name.to_owned(), expected: Expected::Text });

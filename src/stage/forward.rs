@@ -47,6 +47,7 @@ type Connector = Limited<HttpsConnector<HttpConnector>>;
 pub struct Forward {
     reads: Client<Connector, Empty<Bytes>>,
     changes: Client<Connector, Empty<Bytes>>,
+    connect_timeout: Duration,
     response_timeout: Duration,
 }
 
@@ -63,18 +64,24 @@ impl Forward {
             .enable_http1()
             .wrap_connector(tcp);
         let connector = Limited { inner: tls, limit: upstream.connect_timeout };
-        let client = |retry| {
+        let client = |retry, idle| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_TIMEOUT)
-                .pool_max_idle_per_host(MAX_IDLE)
+                .pool_max_idle_per_host(idle)
                 .http1_max_headers(MAX_HEADERS)
                 .http1_max_buf_size(MAX_HEAD)
-                // A reused connection may be dead. For a read the client may take another one; a change is sent once.
+                // A reused connection may be dead. For a read the client may take another one. A change is sent once, and
+                // over a fresh connection: if an old one died under it, nobody would know what became of it.
                 .retry_canceled_requests(retry)
                 .build(connector.clone())
         };
-        Self { reads: client(true), changes: client(false), response_timeout: upstream.response_timeout }
+        Self {
+            reads: client(true, MAX_IDLE),
+            changes: client(false, 0),
+            connect_timeout: upstream.connect_timeout,
+            response_timeout: upstream.response_timeout,
+        }
     }
 }
 
@@ -86,7 +93,8 @@ impl Step for Forward {
         let (sending, request) = outbound.into_request();
         let client = if sending.changes == Changes::Nothing { &self.reads } else { &self.changes };
         let began = Instant::now();
-        let deadline = began + self.response_timeout;
+        // Connecting has a limit of its own, so what is left of this one is for the answer.
+        let deadline = began + self.connect_timeout + self.response_timeout;
         let answer = timeout_at(deadline, client.request(request)).await;
         let (fault, rejection) = match answer {
             Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),

@@ -152,8 +152,11 @@ impl Step for Guard {
                 Ok(Guarded { status: head.status, media, body })
             });
             match (expected, judged) {
-                // The status is ClickBank's answer, also where its words for it cannot be released.
-                (Expected::Explanation, Err(fault)) => {
+                // The status is ClickBank's answer, also where its words for it cannot be released. Only of a failure to
+                // make a change nobody knows how far it came.
+                (Expected::Explanation, Err(fault))
+                    if sending.changes == Changes::Nothing || head.status.is_client_error() =>
+                {
                     sending.passage.trail.facts().upstream_fault = Some(fault.as_str());
                     Ok(Guarded { status: head.status, media: None, body: Bytes::new() })
                 }

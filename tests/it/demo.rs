@@ -94,22 +94,21 @@ async fn it_does_what_it_prints_and_leaves_nothing_behind() {
 
     demo.signal("INT");
     let ended = demo.end().await;
-    assert_eq!((ended.code, ended.other.as_str()), (Some(0), ""), "{:#?}", ended.lines);
+    assert_eq!(ended.code, Some(0), "{}", ended.other);
+    assert_eq!(ended.other, "", "a person who looks at the demo sees the demo");
     assert_eq!(left_in(directory.path()), 0);
 }
 
 #[tokio::test]
 async fn it_takes_a_free_port_where_the_usual_one_is_taken() {
-    // If somebody else has it, so much the better.
-    let _taken = std::net::TcpListener::bind("127.0.0.1:7310");
+    let taken = std::net::TcpListener::bind("127.0.0.1:7310");
     let directory = temporary();
     let mut demo = start(directory.path(), &[]);
     let text = printed(&mut demo).await.join("\n");
-    assert!(
-        text.contains("127.0.0.1:7310 is taken") && text.contains("The gateway serves at http://127.0.0.1:"),
-        "{text}"
-    );
-    assert!(!text.contains("http://127.0.0.1:7310"), "{text}");
+    let (told, usual) = (text.contains("127.0.0.1:7310 is taken"), text.contains("http://127.0.0.1:7310"));
+    // Where somebody else has it, they may let go of it meanwhile.
+    assert!(told || taken.is_err(), "{text}");
+    assert!(told != usual && text.contains("The gateway serves at http://127.0.0.1:"), "{text}");
     demo.signal("TERM");
     assert_eq!(demo.end().await.code, Some(0));
     assert_eq!(left_in(directory.path()), 0);
