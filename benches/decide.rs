@@ -18,7 +18,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use clickbank_gateway::audit::Trail;
 use clickbank_gateway::config::{self, Secrets};
 use clickbank_gateway::domain::secret::KeyDigest;
 use clickbank_gateway::snapshot::Snapshot;
@@ -28,6 +27,7 @@ use clickbank_gateway::stage::authorize::{Authorize, Permitted};
 use clickbank_gateway::stage::classify::Classify;
 use clickbank_gateway::stage::identify::Identify;
 use clickbank_gateway::stage::resolve::Resolve;
+use clickbank_gateway::trail::Trail;
 use divan::{AllocProfiler, Bencher, black_box};
 use http::Request;
 use http_body_util::Empty;

@@ -19,42 +19,11 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::secret::KeyDigest;
+use crate::domain::secret::AdminToken;
 use crate::listen::Listener;
 
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 16;
-
-/// What the admin listener's clients have to present over TCP. Only its digest is kept.
-#[derive(Clone)]
-pub struct AdminToken(KeyDigest);
-
-impl AdminToken {
-    /// The fewest characters of a token.
-    pub const MIN_LENGTH: usize = 24;
-
-    /// Takes over a token. `None` when it is shorter than [`AdminToken::MIN_LENGTH`], or has characters that no header
-    /// can hold.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let fit = text.len() >= Self::MIN_LENGTH && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fit.then(|| Self(KeyDigest::of(text.as_bytes())))
-    }
-
-    /// Whether exactly one `Authorization: Bearer TOKEN` is there, and is this token.
-    fn is_in(&self, headers: &HeaderMap) -> bool {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (values.next(), values.next()) else { return false };
-        let presented = value.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
-        KeyDigest::of(presented) == self.0
-    }
-}
-
-impl std::fmt::Debug for AdminToken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdminToken(***)")
-    }
-}
 
 /// What a running gateway is doing.
 #[derive(Clone, Debug, Serialize)]
@@ -123,8 +92,15 @@ where
     }
 }
 
+/// Whether exactly one `Authorization: Bearer TOKEN` is there, with this token.
+fn presents(headers: &HeaderMap, token: &AdminToken) -> bool {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    value.as_bytes().strip_prefix(b"Bearer ").is_some_and(|presented| token.is(presented))
+}
+
 fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, status: impl Fn() -> Status) -> Response<Full<Bytes>> {
-    let (code, text) = if token.is_some_and(|token| !token.is_in(request.headers())) {
+    let (code, text) = if token.is_some_and(|token| !presents(request.headers(), token)) {
         (StatusCode::UNAUTHORIZED, "{\"error\":\"send Authorization: Bearer with the admin token\"}".to_owned())
     } else if request.uri().path() != "/status" {
         (StatusCode::NOT_FOUND, "{\"error\":\"there is /status\"}".to_owned())

@@ -4,7 +4,7 @@
 //! No path, query, header value or body passes through here, so none can be logged.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,15 +16,12 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use crate::domain::credential::CredentialId;
-use crate::domain::endpoint::EndpointId;
-use crate::domain::matrix::CallerId;
-use crate::domain::nickname::NicknameId;
 use crate::domain::secret::KEY_PREFIX;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{Arrived, arrive};
 use crate::stage::respond::{self, ReplyBody};
+use crate::trail::Trail;
 
 /// The target of the records, by which they are told from all other lines.
 pub(crate) const TARGET: &str = "clickbank_gateway::audit";
@@ -70,33 +67,6 @@ fn is_well_formed(id: &str) -> bool {
     let upper = id.to_ascii_uppercase();
     let keyed = id.contains(KEY_PREFIX) || upper.contains("API-") || upper.contains("DEV-");
     (1..=64).contains(&id.len()) && plain && !keyed
-}
-
-/// What is known of a request so far. Stages add to it; the record is written when the request ends.
-///
-/// Whatever the configuration names is kept as its number, and looked up in the request's snapshot when it is written.
-#[derive(Debug, Default)]
-pub(crate) struct Facts {
-    pub(crate) caller: Option<CallerId>,
-    pub(crate) endpoint: Option<EndpointId>,
-    pub(crate) nickname: Option<NicknameId>,
-    pub(crate) credential: Option<CredentialId>,
-    pub(crate) allowed_because: Option<&'static str>,
-    pub(crate) key_fault: Option<&'static str>,
-    pub(crate) waited: Duration,
-    pub(crate) upstream: Duration,
-    pub(crate) upstream_fault: Option<&'static str>,
-}
-
-/// The record of one request, shared by its stages.
-#[derive(Clone, Debug, Default)]
-pub struct Trail(Arc<Mutex<Facts>>);
-
-impl Trail {
-    /// The facts, to add to. Never hold on to them across an await.
-    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Puts [`Audit`] around the stages.

@@ -32,6 +32,8 @@ pub mod pipeline;
 pub mod rejection;
 /// The stages of a request, in order, and what drives them.
 pub mod stage;
+/// What is known of a request so far.
+pub mod trail;
 
 /// The operator's listener.
 pub mod admin;

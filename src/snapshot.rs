@@ -2,11 +2,11 @@
 //!
 //! A snapshot never changes. A request keeps the one it began with, so it is decided wholly by one generation.
 
-use crate::config::Limits;
 use crate::domain::credential::CredentialId;
 use crate::domain::matrix::Policy;
 use crate::domain::secret::CredentialSecret;
 use crate::keys::Keys;
+use crate::limit::Limits;
 
 /// Policy, keys, secrets and limits, as one configuration gave them.
 #[derive(Debug)]

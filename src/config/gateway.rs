@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use http::uri::{Scheme, Uri};
 
-use crate::admin::AdminToken;
 use crate::domain::matrix::Policy;
+use crate::domain::secret::AdminToken;
+use crate::limit::Limits;
 use crate::snapshot::Snapshot;
 use crate::tls;
 
@@ -18,7 +19,7 @@ use super::file::{self, Unusable};
 use super::form::{self, Entry, Form, shown};
 use super::policy::{read_path_to_secret, warn_of_readers};
 use super::problem::Findings;
-use super::{Admin, Config, Limits, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
+use super::{Admin, Config, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
 const DEFAULT_HEALTH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7311);

@@ -5,14 +5,13 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::AdminToken;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::nickname::Nicknames;
+use crate::domain::secret::AdminToken;
 use crate::snapshot::Snapshot;
 
 mod endpoint;
@@ -112,32 +111,6 @@ pub struct Upstream {
     pub max_answer: usize,
     /// Bytes of all answers' bodies held at one time.
     pub answer_memory: usize,
-}
-
-/// What shapes traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests a second that ClickBank accepts from one address.
-    pub per_second: NonZeroU32,
-    /// Requests a day that ClickBank accepts for one account.
-    pub per_day: NonZeroU32,
-    /// This gateway's part of both limits is one in so many.
-    pub share: NonZeroU32,
-    /// The longest that a request waits for its turn.
-    pub max_wait: Duration,
-}
-
-impl Default for Limits {
-    /// ClickBank's limits as client authors quote them, undivided.
-    fn default() -> Self {
-        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        Self {
-            per_second: number(10),
-            per_day: number(25_000),
-            share: NonZeroU32::MIN,
-            max_wait: Duration::from_secs(5),
-        }
-    }
 }
 
 /// Whether secrets are read.

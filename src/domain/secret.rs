@@ -256,6 +256,35 @@ fn find_secret(text: &str) -> Option<(usize, usize)> {
     found.min()
 }
 
+/// What the admin listener's clients have to present over TCP. Only its digest is kept.
+#[derive(Clone)]
+pub struct AdminToken(KeyDigest);
+
+impl AdminToken {
+    /// The fewest characters of a token.
+    pub const MIN_LENGTH: usize = 24;
+
+    /// Takes over a token. `None` when it is shorter than [`AdminToken::MIN_LENGTH`], or has characters that no header
+    /// can hold.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fit = text.len() >= Self::MIN_LENGTH && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fit.then(|| Self(KeyDigest::of(text.as_bytes())))
+    }
+
+    /// Whether this is the token.
+    #[must_use]
+    pub fn is(&self, presented: &[u8]) -> bool {
+        KeyDigest::of(presented) == self.0
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken(***)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

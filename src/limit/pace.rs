@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::Limits;
 use crate::domain::matrix::CallerId;
+
+use super::Limits;
 
 /// Added to the second, because requests that left evenly arrive unevenly, and ClickBank counts arrivals.
 const JITTER: Duration = Duration::from_millis(25);

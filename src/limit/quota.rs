@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
-use crate::config::Limits;
+use super::Limits;
 
 const HOUR: u64 = 3_600;
 const HOURS_COUNTED: u64 = 25;

@@ -12,10 +12,10 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use crate::audit::Trail;
 use crate::domain::target::{MAX_TARGET_LENGTH, TargetError};
 use crate::rejection::{Malformed, Rejection};
 use crate::snapshot::Snapshot;
+use crate::trail::Trail;
 
 use super::Passage;
 

@@ -233,6 +233,6 @@ impl<C: Check> Service<C::In> for Last<C> {
 /// What every stage type carries along.
 pub(crate) struct Passage {
     pub(crate) snapshot: Arc<crate::snapshot::Snapshot>,
-    pub(crate) trail: crate::audit::Trail,
+    pub(crate) trail: crate::trail::Trail,
     pub(crate) body: Option<arrive::CallerBody>,
 }

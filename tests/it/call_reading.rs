@@ -325,6 +325,13 @@ fn a_parameter_that_names_the_owner_is_exactly_one_nickname() {
 }
 
 #[test]
+fn a_key_of_ours_does_not_leave_in_a_parameter() {
+    for target in ["/rest/1.3/orders2/list?tid=cbgw_abc", "/rest/1.3/orders2/list?email=x%20cbgw%5Fabc"] {
+        assert!(matches!(written("GET", target), Err(CallError::Value { expected: Expected::NoKey, .. })), "{target}");
+    }
+}
+
+#[test]
 fn line_breaks_stand_in_prose_only_and_other_control_characters_nowhere() {
     for (endpoint, position, _) in parameters() {
         let parameter = &endpoint.parameters[position];

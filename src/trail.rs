@@ -1,0 +1,36 @@
+//! What is known of a request so far: stages note their facts, `audit` writes them down when the request ends.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::domain::credential::CredentialId;
+use crate::domain::endpoint::EndpointId;
+use crate::domain::matrix::CallerId;
+use crate::domain::nickname::NicknameId;
+
+/// What is known of a request so far. Stages add to it; the record is written when the request ends.
+///
+/// Whatever the configuration names is kept as its number, and looked up in the request's snapshot when it is written.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) caller: Option<CallerId>,
+    pub(crate) endpoint: Option<EndpointId>,
+    pub(crate) nickname: Option<NicknameId>,
+    pub(crate) credential: Option<CredentialId>,
+    pub(crate) allowed_because: Option<&'static str>,
+    pub(crate) key_fault: Option<&'static str>,
+    pub(crate) waited: Duration,
+    pub(crate) upstream: Duration,
+    pub(crate) upstream_fault: Option<&'static str>,
+}
+
+/// The record of one request, shared by its stages.
+#[derive(Clone, Debug, Default)]
+pub struct Trail(Arc<Mutex<Facts>>);
+
+impl Trail {
+    /// The facts, to add to. Never hold on to them across an await.
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
