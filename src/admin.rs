@@ -3,27 +3,21 @@
 //! It is off unless configured. A sidecar shares loopback with its callers, so loopback is no boundary: it is a Unix
 //! socket that only its owner can open, or TCP with a token.
 
-use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::body::Incoming;
 use serde::Serialize;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::brief::{self, Bounds};
 use crate::domain::secret::AdminToken;
 use crate::listen::Listener;
 
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
-const MAX_CONNECTIONS: usize = 16;
+const BOUNDS: Bounds = Bounds { connections: 16, time: Duration::from_secs(10) };
 
 /// What a running gateway is doing.
 #[derive(Clone, Debug, Serialize)]
@@ -59,37 +53,8 @@ pub(crate) async fn serve<F>(listener: Listener, token: Option<AdminToken>, stat
 where
     F: Fn() -> Status + Clone + Send + Sync + 'static,
 {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let token = Arc::new(token);
-    loop {
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            let stream = listener.accept().await;
-            (slot, stream)
-        };
-        let (slot, stream) = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = accepted => accepted,
-        };
-        let Ok(stream) = stream else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let (token, status) = (Arc::clone(&token), status.clone());
-        tokio::spawn(async move {
-            let _slot = slot;
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let response = answer(&request, token.as_ref().as_ref(), &status);
-                std::future::ready(Ok::<_, Infallible>(response))
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), service);
-            // An operator who hangs up, or breaks HTTP, sees that without our help.
-            let _ = timeout(CONNECTION_TIMEOUT, connection).await;
-        });
-    }
+    let answer = move |request: &Request<Incoming>| answer(request, token.as_ref(), &status);
+    brief::serve(listener, BOUNDS, answer, stop).await;
 }
 
 /// Whether exactly one `Authorization: Bearer TOKEN` is there, with this token.
@@ -109,11 +74,7 @@ fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, status: impl Fn()
     } else {
         (StatusCode::OK, serde_json::to_string(&status()).unwrap_or_default())
     };
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = code;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    brief::answer(code, "application/json", text)
 }
 
 /// When the gateway began to serve.

@@ -1,25 +1,18 @@
 //! `/livez` and `/readyz`, on a listener of their own: read-only, without a key, and without any detail.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
+use crate::brief::{self, Bounds};
+use crate::listen::Listener;
+
 /// What probes need is one short request; more than this is not served.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(2);
-const MAX_CONNECTIONS: usize = 256;
+const BOUNDS: Bounds = Bounds { connections: 256, time: Duration::from_secs(2) };
 
 /// Whether the gateway can take requests.
 #[derive(Debug, Default)]
@@ -65,40 +58,12 @@ impl Health {
 }
 
 /// Answers probes until told to stop.
-pub(crate) async fn serve_health(listener: TcpListener, health: Arc<Health>, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = accepted => accepted,
-        };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let health = Arc::clone(&health);
-        tokio::spawn(async move {
-            let _slot = slot;
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let (status, text) = health.answer(request.method(), request.uri().path());
-                let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
-                *response.status_mut() = status;
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                std::future::ready(Ok::<_, Infallible>(response))
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), service);
-            // A probe that hangs up or breaks HTTP is the prober's affair.
-            let _ = timeout(CONNECTION_TIMEOUT, connection).await;
-        });
-    }
+pub(crate) async fn serve_health(listener: Listener, health: Arc<Health>, stop: CancellationToken) {
+    let answer = move |request: &Request<Incoming>| {
+        let (status, text) = health.answer(request.method(), request.uri().path());
+        brief::answer(status, "text/plain", text)
+    };
+    brief::serve(listener, BOUNDS, answer, stop).await;
 }
 
 #[cfg(test)]

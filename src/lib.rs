@@ -37,12 +37,14 @@ pub mod trail;
 
 /// The operator's listener.
 pub mod admin;
+/// Listeners for brief questions.
+mod brief;
 /// The command line.
 pub mod cli;
 /// `/livez` and `/readyz`.
 pub mod health;
 /// Addresses that are listened on.
-pub mod listen;
+mod listen;
 /// Listening, connections, and the end of both.
 pub mod server;
 /// Where log lines go and how they look.

@@ -92,6 +92,7 @@ impl Gateway {
         let on_health = |source| StartError::Listen { address: config.health.to_string(), source };
         let health_listener = TcpListener::bind(config.health).await.map_err(on_health)?;
         let health_address = health_listener.local_addr().map_err(on_health)?;
+        let health_listener = Listener::Tcp(health_listener);
 
         let (admin, admin_address) = match &config.admin {
             Some(admin) => {

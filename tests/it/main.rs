@@ -11,7 +11,6 @@
     reason = "a test that fails should fail loudly"
 )]
 
-mod a_successor_keeps_its_socket;
 mod allowed_calls_reach_clickbank;
 mod ask;
 mod boundaries;
