@@ -12,45 +12,45 @@
 //! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`cli`]), and what stands in for ClickBank
 //! ([`simulator`]).
 
-/// The rules, pure: nicknames, permissions, endpoints, targets, the matrix and its decision.
+// The rules, pure: nicknames, permissions, endpoints, targets, the matrix and its decision.
 pub mod domain;
 
-/// The two files that people write, parsed into types that cannot hold a bad value.
+// The two files that people write, parsed into types that cannot hold a bad value.
 pub mod config;
-/// Our keys: who presents which, how one is made, how the key file is written.
+// Our keys: who presents which, how one is made, how the key file is written.
 pub mod keys;
-/// One generation of everything that decides about a request.
+// One generation of everything that decides about a request.
 pub mod snapshot;
 
-/// The outermost layer: one record per request.
+// The outermost layer: one record per request.
 pub mod audit;
-/// ClickBank's limits, held fairly for all callers.
+// ClickBank's limits, held fairly for all callers.
 pub mod limit;
-/// The only place where the stages are put together.
+// The only place where the stages are put together.
 pub mod pipeline;
-/// Every reason for which the gateway refuses, with its public code.
+// Every reason for which the gateway refuses, with its public code.
 pub mod rejection;
-/// The stages of a request, in order, and what drives them.
+// The stages of a request, in order, and what drives them.
 pub mod stage;
-/// What is known of a request so far.
+// What is known of a request so far.
 pub mod trail;
 
-/// The operator's listener.
+// The operator's listener.
 pub mod admin;
-/// Listeners for brief questions.
+// Listeners for brief questions.
 mod brief;
-/// The command line.
+// The command line.
 pub mod cli;
-/// `/livez` and `/readyz`.
+// `/livez` and `/readyz`.
 pub mod health;
-/// Addresses that are listened on.
+// Addresses that are listened on.
 mod listen;
-/// Listening, connections, and the end of both.
+// Listening, connections, and the end of both.
 pub mod server;
-/// Where log lines go and how they look.
+// Where log lines go and how they look.
 pub mod telemetry;
-/// TLS on both sides.
+// TLS on both sides.
 pub mod tls;
 
-/// A stand-in for ClickBank, which has no sandbox.
+// A stand-in for ClickBank, which has no sandbox.
 pub mod simulator;

@@ -20,7 +20,7 @@ mod form;
 mod gateway;
 mod keys;
 mod policy;
-/// What is wrong with a configuration.
+// What is wrong with a configuration.
 pub mod problem;
 mod syntax;
 

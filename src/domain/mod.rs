@@ -3,23 +3,23 @@
 //! Nothing here does I/O, waits, or knows of tower, hyper or tokio, so every rule can be called from a test, from
 //! `can-i` and from a live request alike.
 
-/// A request as it was understood: one endpoint and its values.
+// A request as it was understood: one endpoint and its values.
 pub mod call;
-/// ClickBank's endpoints, read from the catalogue.
+// ClickBank's endpoints, read from the catalogue.
 pub mod catalogue;
-/// Which ClickBank keys would confine every caller, and are missing.
+// Which ClickBank keys would confine every caller, and are missing.
 pub mod coverage;
-/// What acts at ClickBank: real keys and their reach, and which of them acts for a call.
+// What acts at ClickBank: real keys and their reach, and which of them acts for a call.
 pub mod credential;
-/// One endpoint: method, path template, permissions, owner rule, parameters.
+// One endpoint: method, path template, permissions, owner rule, parameters.
 pub mod endpoint;
-/// Grants, and the decision on a call.
+// Grants, and the decision on a call.
 pub mod matrix;
-/// Account nicknames, sets of them, and scopes.
+// Account nicknames, sets of them, and scopes.
 pub mod nickname;
-/// The five boxes of ClickBank's API Management page.
+// The five boxes of ClickBank's API Management page.
 pub mod permission;
-/// Secrets, as types that cannot be printed.
+// Secrets, as types that cannot be printed.
 pub mod secret;
-/// The request target: read strictly once, written anew for the upstream.
+// The request target: read strictly once, written anew for the upstream.
 pub mod target;

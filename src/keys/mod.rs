@@ -10,9 +10,9 @@ use thiserror::Error;
 use crate::domain::matrix::CallerId;
 use crate::domain::secret::{KeyDigest, has_secret};
 
-/// Makes new keys, and tells mistyped ones.
+// Makes new keys, and tells mistyped ones.
 pub mod issue;
-/// Writes the key file.
+// Writes the key file.
 pub mod store;
 
 /// A key's name, chosen by people: 1 to 64 letters, digits, `.`, `-` and `_`, the first a letter or digit. A key
