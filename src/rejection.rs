@@ -380,7 +380,7 @@ impl Rejection {
                     .to_owned()
             }
             Self::OutcomeUnknown => {
-                "The change was sent, but no answer came, so it may have been made or not. Do not repeat it before a read shows \
+                "The change was sent, but no usable answer came, so it may have been made or not. Do not repeat it before a read shows \
                  that it was not made."
                     .to_owned()
             }

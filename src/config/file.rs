@@ -1,7 +1,7 @@
 //! Files from outside, and who may write and read them.
 
 use std::cell::RefCell;
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -53,6 +53,10 @@ pub(super) fn read_secret(path: &Path) -> Result<(SecretText, bool), Unusable> {
 
 fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> {
     let shown = shown_path(path);
+    // What is no file is told before it is opened, since opening a pipe waits for its writer.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return unusable("is not a file", format!("put a file at {shown}, or name another"));
+    }
     let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
     let (file, metadata) = match opened {
         Ok(opened) => opened,
@@ -64,22 +68,23 @@ fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> 
             return unusable(format!("cannot be read: {}", reason(&error)), mend);
         }
     };
-    if !metadata.is_file() {
-        return unusable("is not a file", format!("put a file at {shown}, or name another"));
-    }
     if metadata.permissions().mode() & WRITABLE_BY_OTHERS != 0 {
         return unusable(
             "can be written by every user of this machine, so it cannot be trusted",
             format!("run `chmod o-w {shown}`, and see that its content is yours"),
         );
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let parent_mode = parent.metadata().map(|metadata| metadata.permissions().mode()).unwrap_or_default();
-    if parent_mode & WRITABLE_BY_OTHERS != 0 && parent_mode & STICKY == 0 {
-        return unusable(
-            "stands in a directory in which every user of this machine can replace it",
-            format!("run `chmod o-w {}`", shown_path(parent)),
-        );
+    // Behind a link, both the link and the file that it names can be replaced.
+    let resolved = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    for place in [path, &resolved] {
+        let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mode = parent.metadata().map(|metadata| metadata.permissions().mode()).unwrap_or_default();
+        if mode & WRITABLE_BY_OTHERS != 0 && mode & STICKY == 0 {
+            return unusable(
+                "stands in a directory in which every user of this machine can replace it",
+                format!("run `chmod o-w {}`", shown_path(parent)),
+            );
+        }
     }
     // Not read_to_end on a plain Vec: growing it would leave copies of a secret behind in freed memory.
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or_default() + 1);
@@ -120,5 +125,32 @@ pub(super) fn read_or_report(path: &Path, findings: &RefCell<Findings>) -> Optio
             Source::new(path, "", findings).error(None, None, message, mend);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_behind_a_link_is_trusted_no_more_than_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = directory.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::write(open.join("keys.toml"), "").unwrap();
+        let link = directory.path().join("keys.toml");
+        std::os::unix::fs::symlink(open.join("keys.toml"), &link).unwrap();
+        assert!(read(&link).is_ok());
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(read(&link).is_err_and(|unusable| unusable.message.contains("directory")));
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        // A pipe without a writer, as `mkfifo` makes one.
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(read(&pipe).is_err_and(|unusable| unusable.message == "is not a file"));
     }
 }

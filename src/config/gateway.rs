@@ -220,6 +220,13 @@ fn read_admin(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Option<A
     form.finish();
     let address_entry = address?;
     let address = read_listen_address(&address_entry, directory)?;
+    if matches!(address, ListenAddress::Tcp(tcp) if !tcp.ip().is_loopback()) {
+        address_entry.error(
+            "would carry the token in plaintext beyond this machine",
+            "listen on 127.0.0.1, or write `address = \"unix:…\"`, which only its owner can open",
+        );
+        return None;
+    }
     if matches!(address, ListenAddress::Tcp(_)) && token_entry.is_none() {
         address_entry.error(
             "needs a token: every app on this machine can connect to it",
