@@ -83,6 +83,7 @@ fn where_operators_ask() {
     let cases = [
         ("no address", section("")),
         ("a path without its scheme", section("address = \"/run/clickbank-gateway/admin.sock\"")),
+        ("an address beyond this machine", section("address = \"0.0.0.0:7312\"\ntoken = { file = \"token\" }")),
         ("no token over TCP", section(tcp)),
         ("the token itself", section(&format!("{tcp}\ntoken = \"PLANTEDPASSWORD\""))),
         ("a token that is too short", section(&format!("{tcp}\ntoken = {{ file = \"short.token\" }}"))),
