@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{self, Config, Findings, Problem, Secrets};
 use crate::domain::secret::{has_secret, without_secrets};
@@ -92,7 +94,7 @@ enum Command {
 /// Runs the command that the arguments name, and returns the exit code: 0 yes or done, 1 no, 2 could not answer.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // clap repeats what it does not understand, and that may be a key in the wrong place.
@@ -117,6 +119,21 @@ pub fn run() -> ExitCode {
 }
 
 impl Arguments {
+    /// Reads the arguments. A configuration named for a command that reads none is a mistake, and not passed over; one
+    /// that the environment names is meant for other commands.
+    fn read() -> clap::error::Result<Self> {
+        let matches = Self::command().try_get_matches()?;
+        let arguments = Self::from_arg_matches(&matches)?;
+        let named = matches.value_source("config") == Some(ValueSource::CommandLine);
+        match arguments.command {
+            Command::Init(_) | Command::Demo(_) | Command::Simulate(_) if named => {
+                let message = "this command reads no configuration; leave --config out";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+            }
+            _ => Ok(arguments),
+        }
+    }
+
     fn run(self) -> anyhow::Result<bool> {
         let context = Context { config: self.config, output: self.output };
         match self.command {

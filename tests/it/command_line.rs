@@ -62,6 +62,9 @@ fn what_is_no_command_is_answered_with_2_and_a_hint() {
         (&["check", "--output", "yaml"], "json"),
         (&["can-i", "billing"], "<METHOD>"),
         (&["key"], "create"),
+        (&["demo", "--config", "x"], "reads no configuration"),
+        (&["--config", "x", "init"], "reads no configuration"),
+        (&["simulate", "--config=x"], "reads no configuration"),
         (&[], "Usage:"),
     ] {
         let done = shell.run(arguments);
