@@ -13,6 +13,7 @@ use crate::support::secrets::Secrets;
 use crate::support::setup::Setup;
 use crate::support::upstream::{Act, Certificate, Identity, Upstream};
 use crate::support::wire::{Answer, Connection};
+use crate::support::within;
 
 const CHANGE: &str = "/rest/1.3/products/a-1?site=acme&currency=USD&price=1&language=EN&title=t";
 const READ: &str = "/rest/1.3/orders2/count";
@@ -301,6 +302,30 @@ async fn every_request_leaves_one_line_that_holds_nothing_of_the_callers_own() {
     for canary in ["CANARY", "canary", "jane.roe", "rest/1.3", "email"] {
         assert!(!all.contains(canary), "{canary} shows in {all}");
     }
+}
+
+#[tokio::test]
+async fn the_line_of_a_request_is_written_whatever_else_is_not() {
+    let simulator = demo_simulator().await;
+    let written = write_for(&Setup::acme().listen("address = \"unix:proxy.sock\""), &simulator);
+    let path = written.path().join("proxy.sock");
+    let arguments = ["--config", written.file.to_str().unwrap(), "serve", "--log-level", "error"];
+    let process = Process::start(&arguments, Lines::Stderr);
+    // It says nothing of its start, so the socket is what tells.
+    let listening = async {
+        while tokio::net::UnixStream::connect(&path).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the program's socket", listening).await;
+    let mut connection = Connection::open_unix(&path, &written.secrets).await;
+    connection.send(request("GET", READ, &written.keys["app"])).await;
+    assert_eq!(connection.answer().await.outcome(), (200, None));
+    drop(connection);
+    process.signal("TERM");
+    let lines = process.end().await.lines;
+    let [line] = &lines[..] else { panic!("{lines:#?}") };
+    assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["message"], "request");
 }
 
 #[tokio::test]
