@@ -11,15 +11,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
+use crate::domain::endpoint::Method;
 use crate::domain::secret::KEY_PREFIX;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
-use crate::stage::arrive::{Arrived, arrive};
+use crate::stage::arrive::{Arrived, Message, arrive};
 use crate::stage::respond::{self, ReplyBody};
 use crate::trail::Trail;
 
@@ -69,6 +70,11 @@ fn is_well_formed(id: &str) -> bool {
     (1..=64).contains(&id.len()) && plain && !keyed
 }
 
+/// In an answer's extensions: the request came with a key that counts. Not for the caller, but for whoever has to pick
+/// the connection that can best be spared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recognised;
+
 /// Puts [`Audit`] around the stages.
 #[derive(Clone, Debug)]
 pub struct AuditLayer {
@@ -98,7 +104,7 @@ pub struct Audit<N> {
     next: N,
 }
 
-impl<B, N> Service<Request<B>> for Audit<N>
+impl<B, N> Service<Message<B>> for Audit<N>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -113,11 +119,21 @@ where
         self.next.poll_ready(context).map(|_| Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Recorded<N::Future> {
+    fn call(&mut self, message: Message<B>) -> Recorded<N::Future> {
         let trail = Trail::default();
         let snapshot = self.current.load_full();
+        let request = match message {
+            Ok(request) => request,
+            Err(rejection) => {
+                let record = Record::open(RequestId::new(), "other", snapshot, trail);
+                // What follows on a connection after such a message cannot be trusted to be a request.
+                return Recorded { next: None, rejection: Some(rejection), record, last: true };
+            }
+        };
         let id = RequestId::of(request.headers());
-        let record = Record::open(id, request.method(), Arc::clone(&snapshot), trail.clone());
+        // A method is the caller's text, too, so only those of the catalogue are written down.
+        let method = Method::parse(request.method().as_str()).map_or("other", |method| method.as_str());
+        let record = Record::open(id, method, Arc::clone(&snapshot), trail.clone());
         // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
         match arrive(request, snapshot, trail) {
@@ -162,6 +178,9 @@ where
         if *this.last {
             respond::end_connection(&mut response);
         }
+        if this.record.trail.facts().caller.is_some() {
+            response.extensions_mut().insert(Recognised);
+        }
         this.record.close(response.status().as_u16(), rejection.as_ref());
         Poll::Ready(Ok(response))
     }
@@ -178,9 +197,7 @@ struct Record {
 }
 
 impl Record {
-    fn open(id: RequestId, method: &http::Method, snapshot: Arc<Snapshot>, trail: Trail) -> Self {
-        // A method is the caller's text, too, so only those of the catalogue are written down.
-        let method = crate::domain::endpoint::Method::parse(method.as_str()).map_or("other", |method| method.as_str());
+    fn open(id: RequestId, method: &'static str, snapshot: Arc<Snapshot>, trail: Trail) -> Self {
         Self { id, method, started: Instant::now(), snapshot, trail, closed: false }
     }
 
@@ -248,17 +265,17 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-/// Records a message that the HTTP parser refused, so that no stage ever saw it.
+/// Records a message that the HTTP library refused although its head was beyond doubt, so that no stage ever saw it.
 pub(crate) fn record_unparsed(error: &hyper::Error) {
-    let reason = if error.is_parse_too_large() {
-        "head-too-large"
-    } else if error.is_parse() || error.is_user() {
-        "malformed-message"
-    } else {
-        // A connection that ends, or says nothing for too long, is no request.
-        return;
-    };
-    tracing::info!(target: TARGET, decision = "deny", reason, "unparsed request");
+    // A connection that ends is no request.
+    if error.is_parse() || error.is_user() {
+        record_cut("malformed-message");
+    }
+}
+
+/// Records why a connection was cut off.
+pub(crate) fn record_cut(reason: &'static str) {
+    tracing::info!(target: TARGET, decision = "deny", reason, "connection cut off");
 }
 
 #[cfg(test)]

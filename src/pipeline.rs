@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body::Body;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneSyncService;
@@ -14,6 +14,7 @@ use crate::audit::AuditLayer;
 use crate::config::Upstream;
 use crate::limit::{Pace, Quota};
 use crate::snapshot::Snapshot;
+use crate::stage::arrive::Message;
 use crate::stage::authorize::Authorize;
 use crate::stage::classify::Classify;
 use crate::stage::forward::Forward;
@@ -26,7 +27,7 @@ use crate::stage::shape::Shape;
 use crate::stage::{CheckLayer, Last, StepLayer};
 
 /// The whole way of a request, as one service.
-pub type Pipeline<B> = BoxCloneSyncService<Request<B>, Response<ReplyBody>, Infallible>;
+pub type Pipeline<B> = BoxCloneSyncService<Message<B>, Response<ReplyBody>, Infallible>;
 
 /// What requests share.
 #[derive(Clone, Debug)]

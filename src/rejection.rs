@@ -20,6 +20,8 @@ pub enum Rejection {
     Malformed(Malformed),
     /// The target is longer than ClickBank accepts.
     TargetTooLong,
+    /// The head is larger, or has more header fields, than any call needs.
+    HeadTooLarge,
     /// A request with a body; no endpoint takes one.
     BodyNotAllowed,
     /// No key, or none that counts.
@@ -102,6 +104,14 @@ pub enum Malformed {
     Host,
     /// A protocol other than HTTP/1.1 or 1.0.
     Version,
+    /// A line that ends otherwise than with carriage return and line feed.
+    LineEnd,
+    /// A request line that is not method, target and version.
+    RequestLine,
+    /// A line that is no header field, or a value with characters that none may have.
+    Field,
+    /// A length that is no number, or stands more than once.
+    ContentLength,
     /// A transfer coding other than a single `chunked`.
     TransferEncoding,
     /// `Upgrade`, or `HTTP2-Settings`.
@@ -146,6 +156,8 @@ pub enum Code {
     EndpointBlocked,
     /// `executed-answer-withheld`
     ExecutedAnswerWithheld,
+    /// `head-too-large`
+    HeadTooLarge,
     /// `key-refused`
     KeyRefused,
     /// `limit-per-day`
@@ -184,7 +196,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in alphabetical order.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,
@@ -192,6 +204,7 @@ impl Code {
         Self::CredentialRefused,
         Self::EndpointBlocked,
         Self::ExecutedAnswerWithheld,
+        Self::HeadTooLarge,
         Self::KeyRefused,
         Self::LimitPerDay,
         Self::LimitPerSecond,
@@ -222,6 +235,7 @@ impl Code {
             Self::CredentialRefused => "credential-refused",
             Self::EndpointBlocked => "endpoint-blocked",
             Self::ExecutedAnswerWithheld => "executed-answer-withheld",
+            Self::HeadTooLarge => "head-too-large",
             Self::KeyRefused => "key-refused",
             Self::LimitPerDay => "limit-per-day",
             Self::LimitPerSecond => "limit-per-second",
@@ -256,6 +270,7 @@ impl Rejection {
         match self {
             Self::Malformed(_) => Code::MalformedRequest,
             Self::TargetTooLong => Code::TargetTooLong,
+            Self::HeadTooLarge => Code::HeadTooLarge,
             Self::BodyNotAllowed => Code::BodyNotAllowed,
             Self::KeyRefused(_) => Code::KeyRefused,
             Self::UnknownEndpoint => Code::UnknownEndpoint,
@@ -320,6 +335,11 @@ impl Rejection {
             Self::Malformed(malformed) => malformed.detail(),
             Self::TargetTooLong => {
                 format!("The path and query are longer than {MAX_TARGET_LENGTH} characters, ClickBank's bound. Ask for less at once.")
+            }
+            Self::HeadTooLarge => {
+                "The request's head is larger than 16 KiB or has more than 64 header fields. Send fewer; of all headers only \
+                 Accept and Page reach ClickBank."
+                    .to_owned()
             }
             Self::BodyNotAllowed => {
                 "ClickBank reads no request bodies: all parameters go into the query string, also for POST and PUT.".to_owned()
@@ -399,6 +419,10 @@ impl Malformed {
         match self {
             Self::Host => "host",
             Self::Version => "version",
+            Self::LineEnd => "line-end",
+            Self::RequestLine => "request-line",
+            Self::Field => "field",
+            Self::ContentLength => "content-length",
             Self::TransferEncoding => "transfer-encoding",
             Self::Upgrade => "upgrade",
             Self::HeaderAlias => "header-alias",
@@ -416,6 +440,16 @@ impl Malformed {
         let text = match self {
             Self::Host => "Send exactly one Host header with a host name and, if need be, a port.",
             Self::Version => "Speak HTTP/1.1.",
+            Self::LineEnd => "End each line of the head with carriage return and line feed, and have neither elsewhere.",
+            Self::RequestLine => "Begin the request with a method, a path and HTTP/1.1, one space between them.",
+            Self::Field => {
+                "Send each header as `Name: value`, on one line, without a space before the colon, and with ASCII characters \
+                 alone."
+            }
+            Self::ContentLength => {
+                "Send at most one Content-Length, a plain number, and none beside Transfer-Encoding. ClickBank reads no bodies, so \
+                 0 is the only length that passes."
+            }
             Self::TransferEncoding => {
                 "Send no Transfer-Encoding but a single `chunked` (and no Content-Length with it). ClickBank reads no bodies, so \
                  none is needed."

@@ -2,42 +2,28 @@
 
 use std::io;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
 use crate::admin::{Started, Status};
-use crate::audit;
 use crate::config::{Config, ListenAddress};
+use crate::connection::{self, Slots};
 use crate::health::{Health, serve_health};
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
 use crate::pipeline::{Pipeline, Shared, pipeline};
 
-/// Bounds on what a caller's connection may cost before anything is known about it.
-const MAX_CONNECTIONS: usize = 4_096;
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a request's head, and for an idle connection, which hyper does not tell apart. Shorter than most clients' pools
-/// would like, long enough that they seldom meet a connection that is just being closed.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-const MAX_HEAD: usize = 16 << 10;
-const MAX_HEADERS: usize = 64;
+/// The most connections of callers at one time.
+const MAX_CONNECTIONS: usize = 8_192;
 /// How often the count of the day's requests is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -122,7 +108,7 @@ impl Gateway {
             listener,
             tls: config.listen.tls.map(TlsAcceptor::from),
             pipeline: pipeline(&shared, &config.upstream),
-            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            slots: Slots::new(MAX_CONNECTIONS),
             connections: gateway.connections.clone(),
             stop: gateway.stop.clone(),
         };
@@ -231,7 +217,7 @@ struct Accept {
     listener: Listener,
     tls: Option<TlsAcceptor>,
     pipeline: Pipeline<Incoming>,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
     connections: TaskTracker,
     stop: CancellationToken,
 }
@@ -239,70 +225,23 @@ struct Accept {
 impl Accept {
     async fn run(self) {
         loop {
-            // The slot comes first: connections beyond the bound wait in the kernel's queue, not here.
-            let slot = Arc::clone(&self.slots).acquire_owned();
-            let accepted = async {
-                let slot = slot.await;
-                (slot, self.listener.accept().await)
-            };
-            let (slot, connection) = tokio::select! {
+            let accepted = tokio::select! {
                 () = self.stop.cancelled() => return,
-                accepted = accepted => accepted,
+                accepted = self.listener.accept() => accepted,
             };
-            let connection = match connection {
-                Ok(connection) => connection,
+            let stream = match accepted {
+                Ok(stream) => stream,
                 Err(error) => {
                     // Out of file descriptors, mostly: let some be closed before trying again.
                     tracing::warn!(%error, "a connection could not be accepted");
+                    self.slots.spare_one();
                     sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
+            let Some(slot) = self.stop.run_until_cancelled(self.slots.take()).await else { return };
             let (tls, pipeline, stop) = (self.tls.clone(), self.pipeline.clone(), self.stop.clone());
-            self.connections.spawn(async move {
-                let _slot = slot;
-                serve(connection, tls, pipeline, stop).await;
-            });
+            self.connections.spawn(connection::serve(stream, slot, tls, pipeline, stop));
         }
-    }
-}
-
-async fn serve<S>(stream: S, tls: Option<TlsAcceptor>, pipeline: Pipeline<Incoming>, stop: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    match tls {
-        None => serve_http(stream, pipeline, stop).await,
-        // A handshake that fails is no request; there is nobody to answer.
-        Some(tls) => {
-            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-                serve_http(stream, pipeline, stop).await;
-            }
-        }
-    }
-}
-
-async fn serve_http<S>(stream: S, pipeline: Pipeline<Incoming>, stop: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(move |request: Request<Incoming>| pipeline.clone().call(request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS)
-        .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        audit::record_unparsed(&error);
     }
 }

@@ -22,6 +22,9 @@ use super::Passage;
 /// A body that did not end at once. It has to end without a byte.
 pub(crate) type CallerBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
+/// What came on a connection: a request, or a head that was refused before it became one.
+pub type Message<B> = Result<Request<B>, Rejection>;
+
 /// A request whose message is unambiguous. Nothing else is known of it yet.
 pub struct Arrived {
     pub(super) passage: Passage,

@@ -78,6 +78,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         Rejection::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
         Rejection::TargetTooLong => StatusCode::URI_TOO_LONG,
+        Rejection::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Rejection::LimitPerSecond { .. } | Rejection::LimitPerDay { .. } => StatusCode::TOO_MANY_REQUESTS,
         Rejection::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
         Rejection::UpstreamUnreachable
@@ -127,7 +128,7 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyB
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         // What follows on a connection after such a message cannot be trusted to be a request.
-        Rejection::Malformed(_) | Rejection::BodyNotAllowed => end_connection(&mut response),
+        Rejection::Malformed(_) | Rejection::HeadTooLarge | Rejection::BodyNotAllowed => end_connection(&mut response),
         _ => {}
     }
     response

@@ -1,0 +1,359 @@
+//! A caller's connection as the HTTP library sees it: whole heads that are beyond doubt, one at a time, each in time.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::rejection::Rejection;
+
+use super::head::{Fault, HeadReader};
+use super::slots::Slot;
+
+/// How long connections may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    /// For a head: from its first byte to its last, and for the first one from the connection's beginning.
+    pub(crate) head: Duration,
+    /// Between requests. Long enough that clients' pools seldom meet a connection that is just being closed.
+    pub(crate) idle: Duration,
+    /// For a caller to take an answer.
+    pub(crate) write: Duration,
+    /// For a caller to notice that no more is read of what it sends, so that it gets to read its answer.
+    pub(crate) linger: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            idle: Duration::from_mins(1),
+            write: Duration::from_mins(1),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The most bytes that are read, and thrown away, while a connection lingers.
+const MOST_LINGERING: usize = 1 << 20;
+/// Bytes asked for at a time while a head is read. Most heads are shorter.
+const PIECE: usize = 1 << 10;
+
+/// What a refused head is replaced with: the library has to see some request to answer one. Only its method counts,
+/// because the answer to HEAD has no body.
+const REPLACED: &[u8] = b"X / HTTP/1.1\r\nHost: refused\r\n\r\n";
+const REPLACED_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: refused\r\n\r\n";
+
+/// What a connection and the requests on it tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    refused: Option<Rejection>,
+    answered: bool,
+    recognised: bool,
+    cut: Option<&'static str>,
+}
+
+impl Notes {
+    fn noted<T>(&self, act: impl FnOnce(&mut Noted) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why the head of the request that has just come was refused, if it was.
+    pub(crate) fn refused(&self) -> Option<Rejection> {
+        self.noted(|noted| noted.refused.take())
+    }
+
+    /// The request has its answer; whether it came with a key that counts.
+    pub(crate) fn answer(&self, recognised: bool) {
+        self.noted(|noted| {
+            noted.answered = true;
+            noted.recognised |= recognised;
+        });
+    }
+
+    /// Why the connection was cut off, in a word for the log, if that is worth a record.
+    pub(crate) fn cut(&self) -> Option<&'static str> {
+        self.noted(|noted| noted.cut)
+    }
+}
+
+/// What comes next on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// A head.
+    Head,
+    /// So many bytes of a head that has been read whole; then perhaps a body.
+    Rest { left: usize, body: bool },
+    /// A body. Its request is the last one.
+    Body,
+    /// Nothing that counts.
+    Nothing,
+}
+
+/// A connection, screened.
+pub(crate) struct Screen<S> {
+    stream: S,
+    slot: Slot,
+    notes: Arc<Notes>,
+    times: Times,
+    /// Bytes that have been read and not yet handed on.
+    heard: BytesMut,
+    reader: HeadReader,
+    next: Next,
+    /// Whether a request has been handed on whose answer has not been written whole.
+    at_work: bool,
+    /// To be woken when the next request may be handed on.
+    waker: Option<Waker>,
+    timer: Pin<Box<Sleep>>,
+    /// Whether the timer is for a head that has begun.
+    head_begun: bool,
+    write_timer: Option<Pin<Box<Sleep>>>,
+    lingering: Option<usize>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
+    pub(crate) fn new(stream: S, mut slot: Slot, times: Times) -> Self {
+        slot.wait();
+        Self {
+            stream,
+            slot,
+            notes: Arc::default(),
+            times,
+            heard: BytesMut::new(),
+            reader: HeadReader::default(),
+            next: Next::Head,
+            at_work: false,
+            waker: None,
+            timer: Box::pin(sleep(times.head)),
+            head_begun: true,
+            write_timer: None,
+            lingering: None,
+        }
+    }
+
+    pub(crate) fn notes(&self) -> Arc<Notes> {
+        Arc::clone(&self.notes)
+    }
+
+    /// Waits for a request whose head is there whole. `false` when the connection ends without one. Until then the HTTP
+    /// library, which takes far more memory, need not be there.
+    pub(crate) async fn request(&mut self) -> bool {
+        std::future::poll_fn(|context| self.poll_request(context)).await.unwrap_or(false)
+    }
+
+    /// Ready with `true` when there are bytes to hand on.
+    fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        loop {
+            if self.next != Next::Head {
+                return Poll::Ready(Ok(true));
+            }
+            if self.at_work {
+                self.waker = Some(context.waker().clone());
+                // Whoever hangs up shows here. A request that comes early waits.
+                if self.heard.is_empty() && !ready!(self.poll_hear(context))? {
+                    return Poll::Ready(Ok(false));
+                }
+                return Poll::Pending;
+            }
+            self.slot.wait();
+            match self.reader.read(&self.heard) {
+                Ok(Some(head)) => {
+                    self.next = Next::Rest { left: head.length, body: head.body };
+                    self.begin()?;
+                }
+                Ok(None) => {
+                    if !self.heard.is_empty() && !self.head_begun {
+                        self.head_begun = true;
+                        self.timer.as_mut().reset(Instant::now() + self.times.head);
+                    }
+                    match self.poll_hear(context)? {
+                        Poll::Ready(true) => {}
+                        Poll::Ready(false) => return Poll::Ready(Ok(false)),
+                        Poll::Pending => {
+                            ready!(self.timer.as_mut().poll(context));
+                            // Whoever has not begun a request has nothing to be told, and nobody to tell of it.
+                            if !self.heard.is_empty() {
+                                return Poll::Ready(Err(self.cut("head-too-slow")));
+                            }
+                            return Poll::Ready(Ok(false));
+                        }
+                    }
+                }
+                Err(Fault::Foreign(protocol)) => {
+                    self.next = Next::Nothing;
+                    self.heard.clear();
+                    return Poll::Ready(Err(self.cut(protocol)));
+                }
+                Err(Fault::Refused(rejection)) => {
+                    self.notes.noted(|noted| noted.refused = Some(rejection));
+                    let stands_in = if self.heard.starts_with(b"HEAD ") { REPLACED_HEAD } else { REPLACED };
+                    self.heard.clear();
+                    self.heard.extend_from_slice(stands_in);
+                    self.next = Next::Rest { left: stands_in.len(), body: true };
+                    self.begin()?;
+                }
+            }
+        }
+    }
+
+    /// A request is handed on from here.
+    fn begin(&mut self) -> io::Result<()> {
+        if !self.slot.work() {
+            return Err(self.cut("spared"));
+        }
+        self.reader = HeadReader::default();
+        self.at_work = true;
+        Ok(())
+    }
+
+    /// The answer has been written whole.
+    fn finish(&mut self) {
+        let (answered, recognised) =
+            self.notes.noted(|noted| (std::mem::take(&mut noted.answered), noted.recognised));
+        if !answered {
+            return;
+        }
+        self.at_work = false;
+        if recognised {
+            self.slot.recognise();
+        }
+        self.head_begun = false;
+        self.timer.as_mut().reset(Instant::now() + self.times.idle);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Reads a piece. `false` at the end.
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.heard.reserve(PIECE);
+        let mut piece = (&mut self.heard).limit(PIECE);
+        let read = ready!(tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut piece))?;
+        Poll::Ready(Ok(read > 0))
+    }
+
+    fn cut(&self, reason: &'static str) -> io::Error {
+        self.notes.noted(|noted| noted.cut = Some(reason));
+        io::ErrorKind::ConnectionAborted.into()
+    }
+
+    /// Bounds how long a caller may keep an answer waiting.
+    fn writing<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            return written;
+        }
+        let times = self.times;
+        let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep(times.write)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(self.cut("answer-not-taken")))
+    }
+
+    /// Reads on for a moment, so that the caller is not cut off from its answer by what it still sends: a socket that is
+    /// closed with bytes unread resets the connection, and the answer may be lost with it (RFC 9112 §9.6).
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(mut left) = self.lingering else {
+            self.lingering = Some(MOST_LINGERING);
+            self.timer.as_mut().reset(Instant::now() + self.times.linger);
+            return self.poll_linger(context);
+        };
+        let mut scratch = [0; PIECE];
+        loop {
+            if self.timer.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut piece = ReadBuf::new(&mut scratch);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece));
+            left = left.saturating_sub(piece.filled().len());
+            self.lingering = Some(left);
+            if read.is_err() || piece.filled().is_empty() || left == 0 {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Screen<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if !ready!(this.poll_request(context))? {
+            return Poll::Ready(Ok(()));
+        }
+        match this.next {
+            Next::Head => Poll::Pending,
+            Next::Rest { left, body } => {
+                let given = this.heard.get(..left.min(out.remaining())).unwrap_or_default();
+                let length = given.len();
+                out.put_slice(given);
+                this.heard.advance(length);
+                this.next = match left - length {
+                    0 if this.notes.noted(|noted| noted.refused.is_some()) => Next::Nothing,
+                    0 if body => Next::Body,
+                    0 => Next::Head,
+                    left => Next::Rest { left, body },
+                };
+                Poll::Ready(Ok(()))
+            }
+            Next::Body if this.heard.is_empty() => Pin::new(&mut this.stream).poll_read(context, out),
+            Next::Body => {
+                let length = this.heard.len().min(out.remaining());
+                out.put_slice(this.heard.get(..length).unwrap_or_default());
+                this.heard.advance(length);
+                Poll::Ready(Ok(()))
+            }
+            // The refusal closes the connection, so nothing wakes this.
+            Next::Nothing => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.writing(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.writing(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        let flushed = ready!(self.writing(context, flushed));
+        self.write_timer = None;
+        self.finish();
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+            ready!(self.writing(context, shut))?;
+        }
+        // Bytes that nobody will read can be there only after a request that was the last.
+        if matches!(self.next, Next::Body | Next::Nothing) {
+            ready!(self.poll_linger(context));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
