@@ -440,7 +440,9 @@ impl Malformed {
         let text = match self {
             Self::Host => "Send exactly one Host header with a host name and, if need be, a port.",
             Self::Version => "Speak HTTP/1.1.",
-            Self::LineEnd => "End each line of the head with carriage return and line feed, and have neither elsewhere.",
+            Self::LineEnd => {
+                "End each line of the head with carriage return and line feed, and have neither elsewhere."
+            }
             Self::RequestLine => "Begin the request with a method, a path and HTTP/1.1, one space between them.",
             Self::Field => {
                 "Send each header as `Name: value`, on one line, without a space before the colon, and with ASCII characters \

@@ -100,7 +100,10 @@ impl HeadReader {
         let colon = line.iter().position(|byte| *byte == b':').filter(|colon| *colon > 0);
         let (name, value) = colon.and_then(|colon| line.split_at_checked(colon)).ok_or(FIELD)?;
         let value = trimmed(value.get(1..).unwrap_or_default());
-        if !name.iter().copied().all(is_token) || !value.iter().copied().all(is_field_byte) {
+        // Whatever is wrong with a key has one and the same answer, which is not given here.
+        let lenient = name.eq_ignore_ascii_case(b"authorization");
+        let fits = |byte: u8| is_field_byte(byte) || (lenient && !byte.is_ascii());
+        if !name.iter().copied().all(is_token) || !value.iter().copied().all(fits) {
             return Err(FIELD);
         }
         if name.eq_ignore_ascii_case(b"content-length") {
@@ -179,4 +182,134 @@ const fn is_field_byte(byte: u8) -> bool {
 /// What a URI without a fragment may have (RFC 3986 §2).
 const fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads a head as it would arrive in pieces of so many bytes.
+    fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
+        let mut reader = HeadReader::default();
+        let mut end = 0;
+        loop {
+            end = (end + piece).min(bytes.len());
+            match reader.read(&bytes[..end]) {
+                Ok(None) if end < bytes.len() => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn malformed(malformed: Malformed) -> Fault {
+        Fault::Refused(Rejection::Malformed(malformed))
+    }
+
+    #[test]
+    fn a_head_ends_where_it_ends_and_says_whether_a_body_follows() {
+        for (head, body) in [
+            ("GET / HTTP/1.1\r\n\r\n", false),
+            ("\r\nGET /?a=b HTTP/1.0\r\nHost: x\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nX:\r\nY: \t a b\t \r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\nContent-Length: 000\r\n\r\n", false),
+            ("GET / HTTP/1.1\r\ncontent-length: 10\r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nTransfer-Encoding:\tCHUNKED \r\n\r\n", true),
+            ("GET / HTTP/1.1\r\nAuthorization: caf\u{e9}\r\n\r\n", false),
+        ] {
+            for (behind, piece) in [("", 1), ("", 7), ("GET /next HTTP/1.1\r\n\r\n", 1_000), ("\n\0", 1_000)] {
+                let bytes = format!("{head}{behind}");
+                assert_eq!(
+                    read(bytes.as_bytes(), piece),
+                    Ok(Some(Head { length: head.len(), body })),
+                    "{head:?} {piece}"
+                );
+            }
+            for kept in 0..head.len() {
+                assert_eq!(read(&head.as_bytes()[..kept], 3), Ok(None), "{head:?} {kept}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        let target = |error| malformed(Malformed::Target(error));
+        let lines = [
+            ("\n", Malformed::LineEnd),
+            ("GET / HTTP/1.1\n", Malformed::LineEnd),
+            ("GET / HTTP/1.1\r\r\n", Malformed::LineEnd),
+            ("GET / HTTP/1.1\r\nX: a\rb\r\n", Malformed::LineEnd),
+            ("GET / HTTP/1.1\r\n\n", Malformed::LineEnd),
+            ("\r\n\r\n", Malformed::RequestLine),
+            ("GET /\r\n", Malformed::RequestLine),
+            ("GET  / HTTP/1.1\r\n", Malformed::RequestLine),
+            ("GET / HTTP/1.1 \r\n", Malformed::RequestLine),
+            (" GET / HTTP/1.1\r\n", Malformed::RequestLine),
+            ("GET\t/\tHTTP/1.1\r\n", Malformed::RequestLine),
+            ("G(T / HTTP/1.1\r\n", Malformed::RequestLine),
+            ("GET / HTTP/2.0\r\n", Malformed::Version),
+            ("GET / HTTP/1.10\r\n", Malformed::Version),
+            ("GET / http/1.1\r\n", Malformed::Version),
+            ("GET / HTTP/1.1\r\n X: y\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX: y\r\n\tz\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX : y\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\n: y\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX\u{e9}: y\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX: \u{e9}\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX: \0\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nX: \u{7f}\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nAuthorization: \u{b}\r\n", Malformed::Field),
+            ("GET / HTTP/1.1\r\nContent-Length:\r\n", Malformed::ContentLength),
+            ("GET / HTTP/1.1\r\nContent-Length: +0\r\n", Malformed::ContentLength),
+            ("GET / HTTP/1.1\r\nContent-Length: 0, 0\r\n", Malformed::ContentLength),
+            ("GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n", Malformed::ContentLength),
+            ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n", Malformed::ContentLength),
+            ("GET / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n", Malformed::TransferEncoding),
+            ("GET / HTTP/1.1\r\nTransfer-Encoding: identity\r\n", Malformed::TransferEncoding),
+            ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n", Malformed::TransferEncoding),
+            ("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n", Malformed::TransferEncoding),
+        ];
+        let lines = lines.map(|(head, fault)| (head.to_owned(), malformed(fault)));
+        let others = [
+            ("GET * HTTP/1.1\r\n".to_owned(), target(TargetError::NotOriginForm)),
+            ("GET http://x/ HTTP/1.1\r\n".to_owned(), target(TargetError::NotOriginForm)),
+            ("GET /#a HTTP/1.1\r\n".to_owned(), target(TargetError::PathCharacter)),
+            ("GET /?a#b HTTP/1.1\r\n".to_owned(), target(TargetError::QueryCharacter)),
+            ("GET /\u{e9} HTTP/1.1\r\n".to_owned(), target(TargetError::PathCharacter)),
+            ("PRI * HTTP/2.0\r\n".to_owned(), Fault::Foreign("http2-preface")),
+            ("\u{16}\u{3}\u{1}".to_owned(), Fault::Foreign("tls-to-plaintext")),
+            (format!("GET /{} HTTP/1.1\r\n", "a".repeat(2_000)), Fault::Refused(Rejection::TargetTooLong)),
+            (format!("GET /{}", "a".repeat(2_100)), Fault::Refused(Rejection::TargetTooLong)),
+            (format!("GET / HTTP/1.1\r\n{}", "X: y\r\n".repeat(65)), Fault::Refused(Rejection::HeadTooLarge)),
+            (format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(17_000)), Fault::Refused(Rejection::HeadTooLarge)),
+            (
+                format!("GET / HTTP/1.1\r\n{}\r\n", format!("X: {}\r\n", "y".repeat(1_000)).repeat(17)),
+                Fault::Refused(Rejection::HeadTooLarge),
+            ),
+        ];
+        for (head, fault) in lines.into_iter().chain(others) {
+            // It shows as soon as it is there, before the head has ended, and however it arrives.
+            for piece in [1, 10, 100_000] {
+                assert_eq!(read(head.as_bytes(), piece), Err(fault.clone()), "{head:.200?} {piece}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn how_a_head_arrives_makes_no_difference(
+            bytes in prop::collection::vec(prop_oneof![
+                Just(&b"GET /a?b=c HTTP/1.1\r\n"[..]), Just(&b"Content-Length: "[..]), Just(&b"0"[..]), Just(&b"\r\n"[..]),
+                Just(&b"\n"[..]), Just(&b"\r"[..]), Just(&b"Transfer-Encoding: chunked\r\n"[..]), Just(&b"X: y\r\n"[..]),
+                Just(&b" "[..]), Just(&b"\xff"[..]), Just(&b":"[..]),
+            ], 0..12),
+            piece in 1usize..40,
+        ) {
+            let bytes = bytes.concat();
+            prop_assert_eq!(read(&bytes, piece), read(&bytes, 100_000));
+        }
+    }
 }

@@ -216,8 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
 
     /// The answer has been written whole.
     fn finish(&mut self) {
-        let (answered, recognised) =
-            self.notes.noted(|noted| (std::mem::take(&mut noted.answered), noted.recognised));
+        let (answered, recognised) = self.notes.noted(|noted| (std::mem::take(&mut noted.answered), noted.recognised));
         if !answered {
             return;
         }
@@ -281,17 +280,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Screen<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if !ready!(this.poll_request(context))? {
             return Poll::Ready(Ok(()));
         }
         match this.next {
-            Next::Head => Poll::Pending,
             Next::Rest { left, body } => {
                 let given = this.heard.get(..left.min(out.remaining())).unwrap_or_default();
                 let length = given.len();
@@ -312,8 +306,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Screen<S> {
                 this.heard.advance(length);
                 Poll::Ready(Ok(()))
             }
-            // The refusal closes the connection, so nothing wakes this.
-            Next::Nothing => Poll::Pending,
+            // The refusal closes the connection, so nothing wakes this. (A head is not left over from above.)
+            Next::Nothing | Next::Head => Poll::Pending,
         }
     }
 }
@@ -355,5 +349,190 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Screen<S> {
             ready!(self.poll_linger(context));
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::super::slots::Slots;
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A caller, and what screens it. Time stands still, and goes on when everybody waits.
+    async fn caller(capacity: usize) -> (DuplexStream, Screen<DuplexStream>, Arc<Slots>) {
+        let slots = Slots::new(1);
+        let (caller, stream) = duplex(capacity);
+        let screen = Screen::new(stream, slots.take().await, Times::default());
+        (caller, screen, slots)
+    }
+
+    async fn read(screen: &mut Screen<DuplexStream>) -> io::Result<Vec<u8>> {
+        let mut bytes = [0; 8_192];
+        let length = screen.read(&mut bytes).await?;
+        Ok(bytes[..length].to_vec())
+    }
+
+    /// Writes an answer as the HTTP library would.
+    async fn answer(screen: &mut Screen<DuplexStream>, bytes: &[u8]) -> io::Result<()> {
+        screen.notes().answer(true);
+        screen.write_all(bytes).await?;
+        screen.flush().await
+    }
+
+    fn seconds(began: Instant) -> u64 {
+        began.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_says_nothing_ends_quietly() {
+        let (_caller, mut screen, _slots) = caller(64).await;
+        let began = Instant::now();
+        assert!(!screen.request().await);
+        assert_eq!((seconds(began), screen.notes().cut()), (10, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_drips_is_cut_off_however_it_drips() {
+        let (mut caller, mut screen, _slots) = caller(64).await;
+        let began = Instant::now();
+        let dripping = tokio::spawn(async move {
+            while caller.write_all(b"X").await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        assert!(!screen.request().await);
+        assert_eq!((seconds(began), screen.notes().cut()), (10, Some("head-too-slow")));
+        drop(screen);
+        dripping.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_has_longer_but_the_next_head_has_not() {
+        let (mut caller, mut screen, _slots) = caller(1_024).await;
+        caller.write_all(REQUEST).await.unwrap();
+        assert_eq!(read(&mut screen).await.unwrap(), REQUEST);
+        answer(&mut screen, b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        let slowly = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            caller.write_all(b"GET").await.unwrap();
+            caller
+        });
+        read(&mut screen).await.unwrap_err();
+        assert_eq!((seconds(began), screen.notes().cut()), (60, Some("head-too-slow")));
+        slowly.await.unwrap();
+
+        let (mut caller, mut screen, _slots) = self::caller(1_024).await;
+        caller.write_all(REQUEST).await.unwrap();
+        read(&mut screen).await.unwrap();
+        answer(&mut screen, b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        assert_eq!(read(&mut screen).await.unwrap(), b"");
+        assert_eq!((seconds(began), screen.notes().cut()), (60, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_sent_ahead_are_handed_on_one_by_one_after_each_answer() {
+        let (mut caller, mut screen, _slots) = caller(1_024).await;
+        let next = b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+        caller.write_all(&[REQUEST, next, b"GET"].concat()).await.unwrap();
+        assert_eq!(read(&mut screen).await.unwrap(), REQUEST);
+        // However long the first one takes, that is no fault of the caller's.
+        let waited = tokio::time::timeout(Duration::from_hours(1), read(&mut screen)).await;
+        assert!(waited.is_err());
+        answer(&mut screen, b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        assert_eq!(read(&mut screen).await.unwrap(), next);
+        answer(&mut screen, b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        drop(caller);
+        assert_eq!(read(&mut screen).await.unwrap(), b"");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_hangs_up_during_its_request_is_noticed() {
+        let (mut caller, mut screen, _slots) = caller(1_024).await;
+        caller.write_all(REQUEST).await.unwrap();
+        read(&mut screen).await.unwrap();
+        drop(caller);
+        assert_eq!(read(&mut screen).await.unwrap(), b"");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_read_after_a_refusal() {
+        let (mut caller, mut screen, _slots) = caller(1_024).await;
+        caller.write_all(b"HEAD / HTTP/1.1\nHost: x\r\n\r\n").await.unwrap();
+        caller.write_all(REQUEST).await.unwrap();
+        assert_eq!(read(&mut screen).await.unwrap(), REPLACED_HEAD);
+        assert!(screen.notes().refused().is_some());
+        let waited = tokio::time::timeout(Duration::from_hours(1), read(&mut screen)).await;
+        assert!(waited.is_err());
+        answer(&mut screen, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_hours(1), read(&mut screen)).await;
+        assert!(waited.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_does_not_take_its_answer_is_cut_off() {
+        let (mut caller, mut screen, _slots) = caller(64).await;
+        caller.write_all(REQUEST).await.unwrap();
+        read(&mut screen).await.unwrap();
+        let began = Instant::now();
+        // Reading a little now and then does not help.
+        let trickle = tokio::spawn(async move {
+            let mut byte = [0];
+            while caller.read(&mut byte).await.is_ok_and(|length| length > 0) {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+        answer(&mut screen, &[b'x'; 4_096]).await.unwrap_err();
+        assert_eq!((seconds(began), screen.notes().cut()), (60, Some("answer-not-taken")));
+        drop(screen);
+        trickle.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_refused_caller_still_sends_is_read_for_a_moment_and_thrown_away() {
+        let (mut caller, mut screen, _slots) = caller(64).await;
+        caller.write_all(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+        read(&mut screen).await.unwrap();
+        let began = Instant::now();
+        let sending = tokio::spawn(async move {
+            let mut sent = 0;
+            while caller.write_all(&[b'x'; 32]).await.is_ok() {
+                sent += 32;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            sent
+        });
+        screen.shutdown().await.unwrap();
+        assert_eq!(seconds(began), 2);
+        drop(screen);
+        assert!(sending.await.unwrap() > 500);
+
+        // One that has read its answer and hangs up is not waited for.
+        let (mut caller, mut screen, _slots) = self::caller(64).await;
+        caller.write_all(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+        read(&mut screen).await.unwrap();
+        drop(caller);
+        let began = Instant::now();
+        let _ = screen.shutdown().await;
+        assert_eq!(seconds(began), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_can_be_spared_while_it_waits_and_not_while_it_works() {
+        let (mut caller, mut screen, slots) = caller(1_024).await;
+        caller.write_all(REQUEST).await.unwrap();
+        read(&mut screen).await.unwrap();
+        assert!(!slots.spare_one());
+        answer(&mut screen, b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_secs(1), read(&mut screen)).await;
+        assert!(waited.is_err() && slots.spare_one());
+        // A request that crosses with that is not begun.
+        caller.write_all(REQUEST).await.unwrap();
+        read(&mut screen).await.unwrap_err();
+        assert_eq!(screen.notes().cut(), Some("spared"));
     }
 }

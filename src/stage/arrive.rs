@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, Request, Version};
 use http_body::Body;
 use http_body_util::BodyExt as _;
@@ -39,19 +41,23 @@ pub(crate) const NICKNAME: HeaderName = HeaderName::from_static("gateway-nicknam
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const PAGE: HeaderName = HeaderName::from_static("page");
 
-/// Headers that decide about a request. A name that becomes one of these when `_` and `.` are read as `-` is refused,
-/// because some servers read it so.
-const DECIDING: [&str; 9] = [
+/// Headers that decide about a request, and whatever begins with [`OURS`]. A name that becomes one of these when `_` and
+/// `.` are read as `-` is refused, because some servers read it so.
+const DECIDING: [&str; 12] = [
     "authorization",
     "host",
+    "connection",
     "content-length",
     "transfer-encoding",
-    "gateway-nickname",
+    "trailer",
+    "upgrade",
+    "expect",
     "x-request-id",
     "page",
     "accept",
     "idempotency-key",
 ];
+const OURS: &str = "gateway-";
 
 /// Takes a request in, if its message reads the same to everybody.
 ///
@@ -98,6 +104,11 @@ fn check_headers(headers: &HeaderMap, version: Version) -> Result<(), Malformed>
     if headers.contains_key(TRAILER) {
         return Err(Malformed::Header("Trailer"));
     }
+    // RFC 9110 §10.1.1 knows no other expectation.
+    let expected = one(headers, &EXPECT).map(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if headers.contains_key(EXPECT) && expected != Some(true) {
+        return Err(Malformed::Header("Expect"));
+    }
     for (name, header) in [(NICKNAME, "Gateway-Nickname"), (PAGE, "Page")] {
         if headers.contains_key(&name) && one(headers, &name).is_none() {
             return Err(Malformed::Header(header));
@@ -105,7 +116,7 @@ fn check_headers(headers: &HeaderMap, version: Version) -> Result<(), Malformed>
     }
     let alias = headers.keys().map(HeaderName::as_str).filter(|name| name.contains(['_', '.'])).any(|name| {
         let folded = name.replace(['_', '.'], "-");
-        DECIDING.contains(&folded.as_str())
+        DECIDING.contains(&folded.as_str()) || folded.starts_with(OURS)
     });
     if alias { Err(Malformed::HeaderAlias) } else { Ok(()) }
 }

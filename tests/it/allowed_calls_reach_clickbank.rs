@@ -217,7 +217,6 @@ async fn what_arrives_is_written_anew() {
     for (sent, arrived) in [
         ("/rest/1.3/orders2/list/", "/rest/1.3/orders2/list"),
         ("/rest/1.3/orders2/list?", "/rest/1.3/orders2/list"),
-        ("/rest/1.3/orders2/list#?account=zenith", "/rest/1.3/orders2/list"),
         ("/@acme/rest/1.3/orders2/list", "/rest/1.3/orders2/list"),
         ("/@ACME/rest/1.3/orders2/list/", "/rest/1.3/orders2/list"),
         ("/rest/1.3/analytics/vendor/tracking_id?account=acme", "/rest/1.3/analytics/VENDOR/TRACKING_ID?account=acme"),

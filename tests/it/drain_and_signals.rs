@@ -218,7 +218,7 @@ async fn it_serves_with_a_certificate_of_its_own() {
 }
 
 /// The fields of a request's line, and no others.
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 19] = [
     "timestamp",
     "level",
     "message",
@@ -230,6 +230,7 @@ const FIELDS: [&str; 18] = [
     "nickname",
     "decision",
     "reason",
+    "malformed",
     "credential",
     "status",
     "error",
@@ -257,17 +258,19 @@ async fn every_request_leaves_one_line_that_holds_nothing_of_the_callers_own() {
             .replace("Host", "User-Agent: CANARY\r\nX-CANARY: x\r\nX-Request-Id: CANARY\\u0041 {}\r\nHost"),
         request("GET", READ, app).replace("Host", "X-Request-Id: job-17\r\nHost"),
         request("POST", READ, app).replace("Host", "Content-Length: 6\r\nHost") + "CANARY",
+        "GET /CANARY<> HTTP/1.1\r\nX\r\n\r\n".to_owned(),
     ];
     for request in &requests {
         let mut connection = Connection::open(serving.address(), &written.secrets).await;
         connection.send(request).await;
         answers.push(connection.answer().await);
     }
-    // One that only the parser sees.
-    let mut connection = Connection::open(serving.address(), &written.secrets).await;
-    connection.send("GET /CANARY<> HTTP/1.1\r\nX\r\n\r\n").await;
-    connection.answer().await;
-    drop(connection);
+    // Connections on which no request comes about.
+    for bytes in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\u{16}\u{3}\u{1}CANARY"] {
+        let mut connection = Connection::open(serving.address(), &written.secrets).await;
+        connection.send(bytes).await;
+        connection.expect_close(bytes).await;
+    }
     serving.process.signal("TERM");
     let ended = serving.process.end().await;
     assert_eq!((ended.code, ended.other.as_str()), (Some(0), ""));
@@ -297,7 +300,9 @@ async fn every_request_leaves_one_line_that_holds_nothing_of_the_callers_own() {
     assert_eq!(of_requests[3]["method"], "other");
     assert_eq!((&of_requests[5]["reason"], of_requests[5].get("caller")), (&"malformed".into(), None));
     assert_eq!(of_requests[7]["request_id"], "job-17");
-    assert_eq!(lines.iter().filter(|line| line["message"] == "unparsed request").count(), 1);
+    let cut_off = lines.iter().filter(|line| line["message"] == "connection cut off");
+    let reasons: Vec<_> = cut_off.map(|line| line["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["http2-preface", "tls-to-plaintext"]);
     let all = ended.lines.join("\n");
     for canary in ["CANARY", "canary", "jane.roe", "rest/1.3", "email"] {
         assert!(!all.contains(canary), "{canary} shows in {all}");

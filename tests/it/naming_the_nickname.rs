@@ -64,7 +64,7 @@ async fn naming_none_or_two_is_refused() {
         ("", &[" "], (403, Some("nickname-not-granted"))),
         ("", &["@acme"], (403, Some("nickname-not-granted"))),
         ("", &["all"], (403, Some("nickname-not-granted"))),
-        ("", &["acme\u{e9}"], (403, Some("nickname-not-granted"))),
+        ("", &["acme\u{e9}"], (400, Some("malformed-request"))),
     ] {
         let (answer, used) = call(&scene, "two", base, named).await;
         assert_eq!((answer.outcome(), used), (outcome, None), "{base} {named:?}");
