@@ -9,7 +9,7 @@
 //!
 //! Read the modules in this order: what the rules are ([`domain`]), where they come from ([`keys`], [`config`],
 //! [`snapshot`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`]), what runs it
-//! all ([`server`], [`connection`], [`health`], [`admin`], [`tls`], [`telemetry`], [`cli`]), and what stands in for ClickBank
+//! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`cli`]), and what stands in for ClickBank
 //! ([`simulator`]).
 
 // The rules, pure: nicknames, permissions, endpoints, targets, the matrix and its decision.
@@ -42,11 +42,13 @@ mod brief;
 // The command line.
 pub mod cli;
 // A caller's connection, from its first byte to its last.
-pub mod connection;
+mod connection;
 // `/livez` and `/readyz`.
 pub mod health;
 // Addresses that are listened on.
 mod listen;
+// HTTP/1's grammar, read strictly where the HTTP library is lenient.
+pub mod http1;
 // Listening, connections, and the end of both.
 pub mod server;
 // Where log lines go and how they look.

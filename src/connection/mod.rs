@@ -1,8 +1,8 @@
 //! A caller's connection, from its first byte to its last.
 //!
 //! The HTTP library frames and parses; what it is too lenient about, and what it leaves unbounded, is seen to around it:
-//! [`head`] reads each head strictly, [`screen`] hands them on one at a time and in time, [`slots`] says which
-//! connection goes when there are too many.
+//! [`screen`] hands on whole heads that [`crate::http1`] has read strictly, one at a time and in time; [`slots`] says
+//! which connection goes when there are too many.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use crate::audit::{self, Recognised};
+use crate::http1::request::{MAX_FIELDS, MAX_HEAD};
 use crate::pipeline::Pipeline;
 
-pub mod head;
 mod screen;
 mod slots;
 
@@ -77,8 +77,8 @@ where
         // On the heap, and only now: most of a connection's memory is this.
         let mut connection = Box::pin(
             http1::Builder::new()
-                .max_buf_size(head::MAX_HEAD)
-                .max_headers(head::MAX_FIELDS)
+                .max_buf_size(MAX_HEAD)
+                .max_headers(MAX_FIELDS)
                 .half_close(false)
                 .serve_connection(TokioIo::new(screen), service),
         );

@@ -10,9 +10,9 @@ use bytes::{Buf as _, BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::http1::request::{Fault, HeadReader};
 use crate::rejection::Rejection;
 
-use super::head::{Fault, HeadReader};
 use super::slots::Slot;
 
 /// How long connections may wait.

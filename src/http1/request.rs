@@ -1,12 +1,9 @@
-//! The head of a request, read strictly as its bytes arrive, before the HTTP library sees any of them.
-//!
-//! The library is as lenient as most are: it takes a bare line feed for a line's end, makes one of two equal lengths,
-//! forgets a length that stands beside a coding, and cuts a fragment off. Servers that differ about such a message can
-//! be made to see two requests where the other sees one (RFC 9112 §11.2). So a head that has any of that is refused
-//! here, where it still shows, and what is handed on reads the same to everybody.
+//! The head of a request.
 
 use crate::domain::target::{MAX_TARGET_LENGTH, TargetError};
 use crate::rejection::{Malformed, Rejection};
+
+use super::{Framing, FramingFault, Lines, field, is_field_byte, is_token};
 
 /// The most bytes of a head.
 pub const MAX_HEAD: usize = 16 << 10;
@@ -38,20 +35,11 @@ pub enum Fault {
 /// Reads one head. It is fed the same growing bytes again and again, and looks at each of them once.
 #[derive(Clone, Debug, Default)]
 pub struct HeadReader {
-    /// Bytes looked at.
-    scanned: usize,
-    /// Where the line that is being read begins.
-    line: usize,
-    request: Option<RequestLine>,
+    lines: Lines,
+    /// Whether the request is HTTP/1.1, once its first line has been read.
+    is_1_1: Option<bool>,
     fields: usize,
-    length: Option<bool>,
-    chunked: bool,
-}
-
-/// What is kept of a request line.
-#[derive(Clone, Copy, Debug)]
-struct RequestLine {
-    is_1_1: bool,
+    framing: Framing,
 }
 
 impl HeadReader {
@@ -63,27 +51,24 @@ impl HeadReader {
         if bytes.starts_with(b"\x16\x03") {
             return Err(Fault::Foreign("tls-to-plaintext"));
         }
-        while let Some(end) = bytes.get(self.scanned..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n')) {
-            let line = bytes.get(self.line..self.scanned + end).unwrap_or_default();
-            self.scanned += end + 1;
-            self.line = self.scanned;
-            if self.scanned > MAX_HEAD {
+        while let Some(line) = self.lines.next(bytes) {
+            let length = self.lines.length();
+            if length > MAX_HEAD {
                 return Err(Fault::Refused(Rejection::HeadTooLarge));
             }
-            let line = line.strip_suffix(b"\r").filter(|line| !line.contains(&b'\r'));
-            let line = line.ok_or(Fault::Refused(Rejection::Malformed(Malformed::LineEnd)))?;
-            match self.request {
+            let line = line.map_err(|_| Fault::Refused(Rejection::Malformed(Malformed::LineEnd)))?;
+            match self.is_1_1 {
                 // RFC 9112 §2.2 asks servers to pass over one empty line before a request.
-                None if line.is_empty() && self.line == 2 => {}
-                None => self.request = Some(request_line(line)?),
+                None if line.is_empty() && length == 2 => {}
+                None => self.is_1_1 = Some(request_line(line)?),
                 Some(_) if line.is_empty() => {
-                    return Ok(Some(Head { length: self.line, body: self.chunked || self.length == Some(true) }));
+                    let body = self.framing.chunked || self.framing.length == Some(true);
+                    return Ok(Some(Head { length, body }));
                 }
-                Some(request) => self.field(line, request).map_err(Fault::Refused)?,
+                Some(is_1_1) => self.field(line, is_1_1).map_err(Fault::Refused)?,
             }
         }
-        self.scanned = bytes.len();
-        match self.request {
+        match self.is_1_1 {
             // Method, version and line break take up less than this.
             None if bytes.len() > MAX_TARGET_LENGTH + 2 * MAX_METHOD => Err(Fault::Refused(Rejection::TargetTooLong)),
             _ if bytes.len() > MAX_HEAD => Err(Fault::Refused(Rejection::HeadTooLarge)),
@@ -91,41 +76,29 @@ impl HeadReader {
         }
     }
 
-    fn field(&mut self, line: &[u8], request: RequestLine) -> Result<(), Rejection> {
+    fn field(&mut self, line: &[u8], is_1_1: bool) -> Result<(), Rejection> {
         self.fields += 1;
         if self.fields > MAX_FIELDS {
             return Err(Rejection::HeadTooLarge);
         }
-        // RFC 9112 §5.1: no white space before the colon; §5.2: none at the start, which once continued the line before.
-        let colon = line.iter().position(|byte| *byte == b':').filter(|colon| *colon > 0);
-        let (name, value) = colon.and_then(|colon| line.split_at_checked(colon)).ok_or(FIELD)?;
-        let value = trimmed(value.get(1..).unwrap_or_default());
+        let (name, value) = field(line).ok_or(Rejection::Malformed(Malformed::Field))?;
         // Whatever is wrong with a key has one and the same answer, which is not given here.
         let lenient = name.eq_ignore_ascii_case(b"authorization");
         let fits = |byte: u8| is_field_byte(byte) || (lenient && !byte.is_ascii());
-        if !name.iter().copied().all(is_token) || !value.iter().copied().all(fits) {
-            return Err(FIELD);
+        if !value.iter().copied().all(fits) {
+            return Err(Rejection::Malformed(Malformed::Field));
         }
-        if name.eq_ignore_ascii_case(b"content-length") {
-            let digits = (1..=19).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-            if !digits || self.length.is_some() || self.chunked {
-                return Err(Rejection::Malformed(Malformed::ContentLength));
-            }
-            self.length = Some(value.iter().any(|digit| *digit != b'0'));
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            let chunked = value.eq_ignore_ascii_case(b"chunked");
-            if !chunked || self.chunked || self.length.is_some() || !request.is_1_1 {
-                return Err(Rejection::Malformed(Malformed::TransferEncoding));
-            }
-            self.chunked = true;
-        }
-        Ok(())
+        self.framing.note(name, value, is_1_1).map_err(|fault| {
+            Rejection::Malformed(match fault {
+                FramingFault::Length => Malformed::ContentLength,
+                FramingFault::Coding => Malformed::TransferEncoding,
+            })
+        })
     }
 }
 
-const FIELD: Rejection = Rejection::Malformed(Malformed::Field);
-
-fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
+/// Reads a request line; says whether it is HTTP/1.1.
+fn request_line(line: &[u8]) -> Result<bool, Fault> {
     if line == HTTP2_PREFACE {
         return Err(Fault::Foreign("http2-preface"));
     }
@@ -151,32 +124,10 @@ fn request_line(line: &[u8]) -> Result<RequestLine, Fault> {
         return Err(refused(Malformed::Target(error)));
     }
     match version {
-        b"HTTP/1.1" => Ok(RequestLine { is_1_1: true }),
-        b"HTTP/1.0" => Ok(RequestLine { is_1_1: false }),
+        b"HTTP/1.1" => Ok(true),
+        b"HTTP/1.0" => Ok(false),
         _ => Err(refused(Malformed::Version)),
     }
-}
-
-/// Without the white space around a field value (RFC 9110 §5.5), which is spaces and tabs alone.
-fn trimmed(value: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
-    value.get(start..end).unwrap_or_default()
-}
-
-/// RFC 9110 §5.6.2.
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
-}
-
-/// RFC 9110 §5.5 without `obs-text`, which servers read in different character sets.
-const fn is_field_byte(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~')
 }
 
 /// What a URI without a fragment may have (RFC 3986 §2).
