@@ -7,29 +7,34 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Response, Uri};
+use dashmap::DashMap;
+use http::{Extensions, Request, Response, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::{Instant, timeout, timeout_at};
 use tower::Service;
 
 use crate::config::Upstream;
 use crate::domain::endpoint::Changes;
+use crate::domain::matrix::CallerId;
+use crate::http1::answer::{self, Fault};
 use crate::rejection::Rejection;
 
 use super::Step;
 use super::inject::{Outbound, Sending};
 
+mod wire;
+
+use wire::{Surplus, Uses, Wire};
+
 /// Connections that nobody uses are closed after this long, to be gone before ClickBank closes them.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections that are kept for a caller while it does not use them.
 const MAX_IDLE: usize = 16;
-/// Bounds on the head of an answer.
-const MAX_HEADERS: usize = 64;
-const MAX_HEAD: usize = 32 << 10;
 
 /// An answer whose head has come.
 pub struct Received {
@@ -40,13 +45,18 @@ pub struct Received {
     pub(super) deadline: Instant,
 }
 
-type Connector = Limited<HttpsConnector<HttpConnector>>;
+type Connector = Screened<HttpsConnector<HttpConnector>>;
+type Pool = Client<Connector, Empty<Bytes>>;
 
 /// The stage.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Forward {
-    reads: Client<Connector, Empty<Bytes>>,
-    changes: Client<Connector, Empty<Bytes>>,
+    connector: Connector,
+    /// Each caller's own connections, for its reads. Should an answer ever be taken for that of another request, it was
+    /// asked for by the same caller.
+    reads: DashMap<CallerId, Pool>,
+    /// Connections that carry one request each.
+    once: Pool,
     connect_timeout: Duration,
     response_timeout: Duration,
 }
@@ -63,26 +73,47 @@ impl Forward {
             .https_only()
             .enable_http1()
             .wrap_connector(tcp);
-        let connector = Limited { inner: tls, limit: upstream.connect_timeout };
-        let client = |retry, idle| {
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_TIMEOUT)
-                .pool_max_idle_per_host(idle)
-                .http1_max_headers(MAX_HEADERS)
-                .http1_max_buf_size(MAX_HEAD)
-                // A reused connection may be dead. For a read the client may take another one. A change is sent once, and
-                // over a fresh connection: if an old one died under it, nobody would know what became of it.
-                .retry_canceled_requests(retry)
-                .build(connector.clone())
-        };
+        let connector = Screened { inner: tls, limit: upstream.connect_timeout };
         Self {
-            reads: client(true, MAX_IDLE),
-            changes: client(false, 0),
+            once: pool(connector.clone(), false, 0),
+            reads: DashMap::new(),
+            connector,
             connect_timeout: upstream.connect_timeout,
             response_timeout: upstream.response_timeout,
         }
     }
+
+    /// The connections for a caller's reads.
+    fn reads_of(&self, caller: CallerId) -> Pool {
+        if let Some(pool) = self.reads.get(&caller) {
+            return pool.clone();
+        }
+        self.reads.entry(caller).or_insert_with(|| pool(self.connector.clone(), true, MAX_IDLE)).clone()
+    }
+
+    /// Sends a read, and once more if the connection was one that had been kept and died without a byte of an answer:
+    /// most likely it was dead before. A read changes nothing, so it does not matter whether it arrived twice.
+    async fn read(&self, caller: CallerId, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Error> {
+        let again = request.clone();
+        match self.reads_of(caller).request(request).await {
+            Err(error) if died_unanswered(&error) => self.once.request(again).await,
+            answer => answer,
+        }
+    }
+}
+
+/// A reused connection may turn out to be dead before anything was sent on it. For a read the client then takes another
+/// one. A change is sent once, and over a fresh connection: if an old one died under it, nobody would know what became
+/// of it.
+fn pool(connector: Connector, retry: bool, idle: usize) -> Pool {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(idle)
+        .http1_max_headers(answer::MAX_FIELDS + 1)
+        .http1_max_buf_size(answer::MAX_HEAD)
+        .retry_canceled_requests(retry)
+        .build(connector)
 }
 
 impl Step for Forward {
@@ -91,11 +122,14 @@ impl Step for Forward {
 
     async fn step(&self, outbound: Outbound) -> Result<Received, Rejection> {
         let (sending, request) = outbound.into_request();
-        let client = if sending.changes == Changes::Nothing { &self.reads } else { &self.changes };
         let began = Instant::now();
         // Connecting has a limit of its own, so what is left of this one is for the answer.
         let deadline = began + self.connect_timeout + self.response_timeout;
-        let answer = timeout_at(deadline, client.request(request)).await;
+        let answer = if sending.changes == Changes::Nothing {
+            timeout_at(deadline, self.read(sending.caller, request)).await
+        } else {
+            timeout_at(deadline, self.once.request(request)).await
+        };
         let (fault, rejection) = match answer {
             Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
             Ok(Err(error)) => classify(&error, sending.changes),
@@ -108,6 +142,21 @@ impl Step for Forward {
     }
 }
 
+/// Whether a connection that had been used before ended without a byte of an answer.
+fn died_unanswered(error: &Error) -> bool {
+    let mut extras = Extensions::new();
+    error.connect_info().inspect(|connected| connected.get_extras(&mut extras));
+    let reused = extras.get::<Uses>().is_some_and(Uses::repeated);
+    let ended = holds(error, |cause| {
+        cause.is::<Surplus>()
+            || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
+    });
+    reused && ended
+}
+
 /// What a failure means, in a word for the log and a reason for the caller. The error's own text stays here: it can
 /// hold what the other side sent.
 fn classify(error: &Error, changes: Changes) -> (&'static str, Rejection) {
@@ -117,8 +166,8 @@ fn classify(error: &Error, changes: Changes) -> (&'static str, Rejection) {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(current) = cause {
         if let Some(error) = current.downcast_ref::<hyper::Error>() {
-            let fault = if error.is_parse_too_large() {
-                "head-too-large"
+            let fault = if let Some(fault) = screened(error) {
+                fault
             } else if error.is_parse() {
                 "malformed-answer"
             } else if error.is_incomplete_message() {
@@ -133,6 +182,20 @@ fn classify(error: &Error, changes: Changes) -> (&'static str, Rejection) {
         cause = current.source();
     }
     ("broken-connection", unanswered(changes, Rejection::AnswerUnreadable))
+}
+
+/// What the screen before the HTTP library found wrong, if that is what ended the connection.
+fn screened(error: &hyper::Error) -> Option<&'static str> {
+    for (fault, word) in [
+        (Fault::Malformed, "malformed-answer"),
+        (Fault::TooLarge, "head-too-large"),
+        (Fault::Interim, "interim-answers"),
+    ] {
+        if holds(error, |cause| cause.downcast_ref::<Fault>() == Some(&fault)) {
+            return Some(word);
+        }
+    }
+    None
 }
 
 fn connect_fault(error: &Error) -> &'static str {
@@ -159,9 +222,9 @@ fn unanswered(changes: Changes, read: Rejection) -> Rejection {
     if changes == Changes::Nothing { read } else { Rejection::OutcomeUnknown }
 }
 
-/// A connector that has to be done in time, TLS included.
+/// A connector that has to be done in time, TLS included, and makes screened connections.
 #[derive(Clone, Debug)]
-struct Limited<C> {
+struct Screened<C> {
     inner: C,
     limit: Duration,
 }
@@ -171,14 +234,14 @@ struct Limited<C> {
 #[error("connecting took too long")]
 struct TimedOut;
 
-impl<C> Service<Uri> for Limited<C>
+impl<C> Service<Uri> for Screened<C>
 where
     C: Service<Uri, Error = Box<dyn StdError + Send + Sync>>,
     C::Future: Send + 'static,
 {
-    type Response = C::Response;
+    type Response = TokioIo<Wire<TokioIo<C::Response>>>;
     type Error = C::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<C::Response, C::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, C::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), C::Error>> {
         self.inner.poll_ready(context)
@@ -187,6 +250,9 @@ where
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.inner.call(uri);
         let limit = self.limit;
-        Box::pin(async move { timeout(limit, connecting).await.unwrap_or_else(|_| Err(TimedOut.into())) })
+        Box::pin(async move {
+            let stream = timeout(limit, connecting).await.unwrap_or_else(|_| Err(TimedOut.into()))?;
+            Ok(TokioIo::new(Wire::new(TokioIo::new(stream))))
+        })
     }
 }

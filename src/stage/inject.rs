@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Empty;
 
 use crate::domain::endpoint::{Changes, Method};
+use crate::domain::matrix::CallerId;
 use crate::rejection::Rejection;
 
 use super::classify::AnswerType;
@@ -23,6 +24,7 @@ const OUR_USER_AGENT: HeaderValue =
 /// A request as it goes to ClickBank. Only this file makes one.
 pub struct Outbound {
     passage: Passage,
+    caller: CallerId,
     answer: Option<AnswerType>,
     changes: Changes,
     request: Request<Empty<Bytes>>,
@@ -31,14 +33,15 @@ pub struct Outbound {
 impl Outbound {
     /// Takes it apart for sending, which can happen once.
     pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
-        let Self { passage, answer, changes, request } = self;
-        (Sending { passage, answer, changes }, request)
+        let Self { passage, caller, answer, changes, request } = self;
+        (Sending { passage, caller, answer, changes }, request)
     }
 }
 
 /// What is kept of an [`Outbound`] while its request is on the wire.
 pub(super) struct Sending {
     pub(super) passage: Passage,
+    pub(super) caller: CallerId,
     pub(super) answer: Option<AnswerType>,
     pub(super) changes: Changes,
 }
@@ -93,7 +96,7 @@ impl Check for Inject {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let changes = endpoint.changes;
-        Ok(Outbound { passage, answer, changes, request })
+        Ok(Outbound { passage, caller: permit.caller(), answer, changes, request })
     }
 }
 

@@ -239,8 +239,12 @@ impl Trouble {
     }
 
     pub(crate) async fn call(&self, method: &str, target: &str) -> Answer {
+        self.call_as("app", method, target).await
+    }
+
+    pub(crate) async fn call_as(&self, caller: &str, method: &str, target: &str) -> Answer {
         let mut connection = Connection::open(self.address(), &self.written.secrets).await;
-        let key = &self.written.keys["app"];
+        let key = &self.written.keys[caller];
         connection.send(format!("{method} {target} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {key}\r\n\r\n")).await;
         connection.answer().await
     }
