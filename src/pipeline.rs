@@ -12,7 +12,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::audit::AuditLayer;
 use crate::config::Upstream;
-use crate::limit::{Pace, Quota};
+use crate::limit::{Flights, Pace, Quota};
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::Message;
 use crate::stage::authorize::Authorize;
@@ -38,6 +38,8 @@ pub struct Shared {
     pub pace: Arc<Pace>,
     /// The day's requests.
     pub quota: Arc<Quota>,
+    /// Requests under way.
+    pub flights: Arc<Flights>,
 }
 
 /// Puts the stages together.
@@ -58,8 +60,12 @@ where
         .layer(CheckLayer::new(Resolve))
         // 400 (which nickname?), 403, 501: the matrix says no.
         .layer(CheckLayer::new(Authorize))
-        // 400 (a body after all), 429: the turn would come too late.
-        .layer(StepLayer::new(Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota))))
+        // 503: too many under way; 400: a body after all; 429: the turn would come too late.
+        .layer(StepLayer::new(Shape::new(
+            Arc::clone(&shared.pace),
+            Arc::clone(&shared.quota),
+            Arc::clone(&shared.flights),
+        )))
         // 502: the permit's credential has no secret.
         .layer(CheckLayer::new(Inject::new(upstream.authority.clone())))
         // 502, 504: ClickBank cannot be reached, or does not answer.

@@ -91,6 +91,7 @@ impl Gateway {
             current: Arc::new(ArcSwap::from_pointee(config.snapshot)),
             pace: Arc::new(Pace::default()),
             quota: Arc::new(quota),
+            flights: Arc::default(),
         };
         let gateway = Self {
             address,

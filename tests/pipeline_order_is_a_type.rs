@@ -32,7 +32,11 @@ fn pipeline(shared: &Shared, upstream: &Upstream) -> Pipeline<Empty<Bytes>> {
         .layer(CheckLayer::new(Classify))
         .layer(CheckLayer::new(Resolve))
         .layer(CheckLayer::new(Authorize))
-        .layer(StepLayer::new(Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota))))
+        .layer(StepLayer::new(Shape::new(
+            Arc::clone(&shared.pace),
+            Arc::clone(&shared.quota),
+            Arc::clone(&shared.flights),
+        )))
         .layer(CheckLayer::new(Inject::new(upstream.authority.clone())))
         .layer(StepLayer::new(Forward::new(upstream)))
         .layer(StepLayer::new(Guard::new(upstream)))

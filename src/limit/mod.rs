@@ -1,12 +1,14 @@
 //! ClickBank's limits: so many requests a second from one address, so many a day for one account. Both are shared by
-//! all callers, so both are held here, fairly.
+//! all callers, so both are held here, fairly. So is the room for requests under way.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+mod flight;
 mod pace;
 mod quota;
 
+pub use flight::{Flight, Flights};
 pub use pace::{Pace, TooLate};
 pub use quota::{Quota, Spent};
 

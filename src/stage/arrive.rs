@@ -84,7 +84,12 @@ where
         return Err(Rejection::BodyNotAllowed);
     }
     let body = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync());
-    Ok(Arrived { passage: Passage { snapshot, trail, body }, method: head.method, target, headers: head.headers })
+    Ok(Arrived {
+        passage: Passage { snapshot, trail, body, flight: None },
+        method: head.method,
+        target,
+        headers: head.headers,
+    })
 }
 
 fn check_headers(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {

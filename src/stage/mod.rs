@@ -235,4 +235,6 @@ pub(crate) struct Passage {
     pub(crate) snapshot: Arc<crate::snapshot::Snapshot>,
     pub(crate) trail: crate::trail::Trail,
     pub(crate) body: Option<arrive::CallerBody>,
+    /// Its place among the requests under way, once it has one.
+    pub(crate) flight: Option<crate::limit::Flight>,
 }

@@ -127,6 +127,9 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyB
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        Rejection::Overloaded => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         // What follows on a connection after such a message cannot be trusted to be a request.
         Rejection::Malformed(_) | Rejection::HeadTooLarge | Rejection::BodyNotAllowed => end_connection(&mut response),
         _ => {}

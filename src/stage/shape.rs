@@ -1,4 +1,4 @@
-//! `Permitted` → [`Shaped`]: the request waits for its turn, and counts.
+//! `Permitted` → [`Shaped`]: the request takes up room, waits for its turn, and counts.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
 use crate::domain::call::Call;
-use crate::limit::{Pace, Quota, Spent, TooLate};
+use crate::limit::{Flights, Pace, Quota, Spent, TooLate};
 use crate::rejection::{Malformed, Rejection};
 
 use super::arrive::CallerBody;
@@ -33,13 +33,14 @@ pub struct Shaped {
 pub struct Shape {
     pace: Arc<Pace>,
     quota: Arc<Quota>,
+    flights: Arc<Flights>,
 }
 
 impl Shape {
     /// With the counters that all requests share.
     #[must_use]
-    pub const fn new(pace: Arc<Pace>, quota: Arc<Quota>) -> Self {
-        Self { pace, quota }
+    pub const fn new(pace: Arc<Pace>, quota: Arc<Quota>, flights: Arc<Flights>) -> Self {
+        Self { pace, quota, flights }
     }
 }
 
@@ -49,6 +50,7 @@ impl Step for Shape {
 
     async fn step(&self, permitted: Permitted) -> Result<Shaped, Rejection> {
         let Permitted { mut passage, call, answer, page, permit } = permitted;
+        passage.flight = Some(self.flights.begin(permit.caller()).ok_or(Rejection::Overloaded)?);
         if let Some(body) = passage.body.take() {
             end_body(body).await?;
         }
