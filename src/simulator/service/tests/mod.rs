@@ -20,8 +20,8 @@ use crate::simulator::keys::{KeySpec, Nicknames, Permission, Reach};
 use crate::simulator::money::Cents;
 use crate::simulator::wire::{Answer, Request};
 use crate::simulator::world::{
-    Account, AccountKind, Image, JointVentureKind, Line, Order, Product, Records, ShipNotice, Subscription, Ticket,
-    TicketKind, World, WorldSpec,
+    Account, AccountKind, Image, JointVentureKind, Line, Order, Product, Records, RecurringPrice, ShipNotice,
+    Subscription, Ticket, TicketKind, World, WorldSpec,
 };
 
 const TODAY: Date = date(2026, 11, 20);
@@ -85,6 +85,21 @@ fn spec() -> WorldSpec {
         },
         keys: keys(),
     }
+}
+
+/// The same world, with subscriptions of today (`CLUB0001`, and `CLUB0002`, which is cancelled) that can become `vip-1`.
+fn spec_with_clubs() -> WorldSpec {
+    let mut spec = spec();
+    let club = |receipt, subscription| {
+        let lines = vec![Line::recurring("club-1", Cents(1900))];
+        Order::sale(receipt, "acme", TODAY).of(lines).through("otheraff").subscribing(subscription)
+    };
+    let monthly = || Subscription::monthly("club-1", TODAY, 1);
+    spec.records.orders.extend([club("CLUB0001", monthly()), club("CLUB0002", monthly().cancelled(TODAY))]);
+    let subscription =
+        |site, sku| Product { recurring: Some(RecurringPrice::monthly(Cents(4900))), ..Product::new(site, sku, TODAY) };
+    spec.records.products.extend([subscription("acme", "vip-1"), subscription("rivalco", "vip-2")]);
+    spec
 }
 
 fn keys() -> Vec<KeySpec> {
