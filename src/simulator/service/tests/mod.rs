@@ -1,13 +1,18 @@
 //! Tests of the whole world through its door, [`World::answer`], on a small world made by hand.
 
+mod addresses;
 mod analytics;
 mod answers;
 mod catalogue;
 mod chance;
 mod filters;
 mod products;
+mod refused_changes;
 mod requests;
 mod scope;
+mod ship_notices;
+mod subscriptions;
+mod tickets;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -20,7 +25,7 @@ use crate::simulator::keys::{KeySpec, Nicknames, Permission, Reach};
 use crate::simulator::money::Cents;
 use crate::simulator::wire::{Answer, Request};
 use crate::simulator::world::{
-    Account, AccountKind, Image, JointVentureKind, Line, Order, Product, Records, RecurringPrice, ShipNotice,
+    Account, AccountKind, Executed, Image, JointVentureKind, Line, Order, Product, Records, RecurringPrice, ShipNotice,
     Subscription, Ticket, TicketKind, World, WorldSpec,
 };
 
@@ -128,6 +133,11 @@ fn world() -> World {
     World::new(settings(), spec())
 }
 
+/// A world with subscriptions of today.
+fn world_with_clubs() -> World {
+    World::new(settings(), spec_with_clubs())
+}
+
 /// A world with pages of `rows` rows.
 fn paged_world(rows: usize) -> World {
     let page_size = NonZeroUsize::new(rows).unwrap();
@@ -146,6 +156,44 @@ fn send(world: &mut World, key: &str, method: Method, path: &str, accept: &str) 
         request = request.with_header("Accept", accept);
     }
     world.answer(&request)
+}
+
+fn post(world: &mut World, key: &str, path: &str) -> Answer {
+    send(world, key, Method::POST, path, JSON)
+}
+
+fn put(world: &mut World, key: &str, path: &str) -> Answer {
+    send(world, key, Method::PUT, path, JSON)
+}
+
+fn value(answer: &Answer) -> serde_json::Value {
+    assert!(answer.status.is_success(), "{}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// Status and text, for tables.
+fn told(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.text())
+}
+
+/// What was executed, each change as `what about-what whose refunded`.
+fn executed(world: &World) -> Vec<String> {
+    let show = |done: &Executed| format!("{:?} {} {} {}", done.change, done.about, done.seller, done.refunded);
+    world.executed().iter().map(show).collect()
+}
+
+/// The rows of `receipt` as `key` sees them: type, amount and item of each, the latest first (of one
+/// moment in the order of the types).
+fn order_rows(world: &mut World, key: &str, receipt: &str) -> Vec<String> {
+    let answer = json(world, key, &format!("/orders2/{receipt}"));
+    let rows = &answer["orderData"];
+    let rows = rows.as_array().map_or(std::slice::from_ref(rows), Vec::as_slice);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("several").to_owned();
+    let show = |row: &serde_json::Value| {
+        let item = text(&row["lineItemData"]["itemNo"]);
+        format!("{} {} {item}", text(&row["transactionType"]), text(&row["totalOrderAmount"]))
+    };
+    rows.iter().map(show).collect()
 }
 
 fn get(world: &mut World, key: &str, path: &str, accept: &str) -> Answer {
