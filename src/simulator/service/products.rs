@@ -95,7 +95,7 @@ pub(super) fn read_put(call: &Call<'_>, route: &Route) -> Result<Product, Refusa
     for category in &product.categories {
         one_of(category, &CATEGORIES, "categories is not valid")?;
     }
-    if let Some(percent) = number("purchaseCommission", "purchaseCommission is not a number")? {
+    if let Some(percent) = amount("purchaseCommission", "purchaseCommission is not a number")? {
         product.commission = percent;
     }
     product.rebill_commission = amount("rebillCommission", "rebillCommission is not a number")?;
@@ -176,7 +176,7 @@ fn write(call: &Call<'_>, product: &Product, name: &'static str) -> Element {
         Element::text("skip_confirmation_page", false),
         Element::optional("admin_download_url", product.thank_you_page.as_ref()),
         Element::optional("admin_mobile_download_url", product.mobile_thank_you_page.as_ref()),
-        Element::text("no_commission", product.commission == 0),
+        Element::text("no_commission", product.commission == Cents::default()),
         Element::text("sale_refund_days_limit", product.sale_refund_days),
         Element::optional("rebill_refund_days_limit", product.rebill_refund_days),
         Element::optional("deliveryMethod", product.delivery_method.as_ref()),

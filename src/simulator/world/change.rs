@@ -65,13 +65,13 @@ pub enum Change {
 
 /// One item of one seller's under one receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Item {
+pub(crate) struct SoldItem {
     pub(crate) receipt: String,
     pub(crate) seller: Nickname,
     pub(crate) item_no: String,
 }
 
-impl Item {
+impl SoldItem {
     /// The item `item_no` of `order`.
     pub(crate) fn of(order: &Order, item_no: &str) -> Self {
         Self { receipt: order.receipt.clone(), seller: order.seller.clone(), item_no: item_no.to_owned() }
@@ -88,7 +88,7 @@ pub(crate) struct Settlement {
     /// What goes back for the ticket's item.
     pub(crate) refund: Option<(RefundType, Cents)>,
     /// The subscription that ends, by the sale that began it.
-    pub(crate) cancels: Option<Item>,
+    pub(crate) cancels: Option<SoldItem>,
 }
 
 impl Settlement {
@@ -104,7 +104,7 @@ impl Settlement {
 /// A ticket to be opened by a seller.
 #[derive(Clone, Debug)]
 pub(crate) struct Opening {
-    pub(crate) item: Item,
+    pub(crate) item: SoldItem,
     pub(crate) kind: TicketKind,
     pub(crate) reason: String,
     pub(crate) comment: Option<String>,
@@ -119,7 +119,7 @@ pub(crate) struct ProductChange {
     pub(crate) next_payment: Date,
     pub(crate) carries_affiliate: bool,
     /// What goes back of the last payment, and the item of that payment.
-    pub(crate) refund: Option<(Item, Cents)>,
+    pub(crate) refund: Option<(SoldItem, Cents)>,
 }
 
 /// A customer's new address. The names stay when none are given; the rest is replaced whole.
@@ -210,7 +210,7 @@ impl World {
     }
 
     /// Adds a comment to the ticket `id` about `item`.
-    pub(crate) fn comment_ticket(&mut self, id: u32, item: &Item, text: &str) {
+    pub(crate) fn comment_ticket(&mut self, id: u32, item: &SoldItem, text: &str) {
         let today = self.settings.today;
         if let Some(ticket) = self.ticket_mut(id, item) {
             ticket.remark("COMMENTED", text, today);
@@ -219,7 +219,7 @@ impl World {
     }
 
     /// Closes the ticket: what it asked for is not done.
-    pub(crate) fn close_ticket(&mut self, id: u32, item: &Item, text: &str) {
+    pub(crate) fn close_ticket(&mut self, id: u32, item: &SoldItem, text: &str) {
         let today = self.settings.today;
         if let Some(ticket) = self.ticket_mut(id, item) {
             ticket.close("CLOSED", text, today);
@@ -228,7 +228,7 @@ impl World {
     }
 
     /// Opens a closed ticket again.
-    pub(crate) fn reopen_ticket(&mut self, id: u32, item: &Item, text: &str) {
+    pub(crate) fn reopen_ticket(&mut self, id: u32, item: &SoldItem, text: &str) {
         let today = self.settings.today;
         if let Some(ticket) = self.ticket_mut(id, item) {
             ticket.remark("REOPENED", text, today);
@@ -242,7 +242,7 @@ impl World {
     pub(crate) fn change_ticket(
         &mut self,
         id: u32,
-        item: &Item,
+        item: &SoldItem,
         kind: TicketKind,
         text: &str,
         settlement: &Settlement,
@@ -261,7 +261,7 @@ impl World {
     }
 
     /// Does what the ticket was held for until the item came back, and closes it.
-    pub(crate) fn accept_return(&mut self, id: u32, item: &Item, settlement: &Settlement) {
+    pub(crate) fn accept_return(&mut self, id: u32, item: &SoldItem, settlement: &Settlement) {
         let today = self.settings.today;
         if let Some(ticket) = self.ticket_mut(id, item) {
             ticket.close("REFUND_ACKED", "Returned", today);
@@ -273,7 +273,7 @@ impl World {
 
     /// Lets a cancelled subscription go on, with its next payment on `next_payment`. `item` is that of the sale that
     /// began it, here and below; `receipt` is the one that was named.
-    pub(crate) fn reinstate(&mut self, item: &Item, receipt: &str, next_payment: Date) {
+    pub(crate) fn reinstate(&mut self, item: &SoldItem, receipt: &str, next_payment: Date) {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.status = SubscriptionStatus::Active;
             subscription.cancelled = None;
@@ -283,7 +283,7 @@ impl World {
     }
 
     /// Bills nothing before `restart`.
-    pub(crate) fn pause(&mut self, item: &Item, receipt: &str, restart: Date) {
+    pub(crate) fn pause(&mut self, item: &SoldItem, receipt: &str, restart: Date) {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.bill_next_on(restart);
             self.done(Change::Pause, receipt, None, &item.seller, Cents::default());
@@ -291,7 +291,7 @@ impl World {
     }
 
     /// Moves the next payment to `date`.
-    pub(crate) fn change_date(&mut self, item: &Item, receipt: &str, date: Date) {
+    pub(crate) fn change_date(&mut self, item: &SoldItem, receipt: &str, date: Date) {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.bill_next_on(date);
             self.done(Change::ChangeDate, receipt, None, &item.seller, Cents::default());
@@ -299,7 +299,7 @@ impl World {
     }
 
     /// Adds `periods` payments.
-    pub(crate) fn extend(&mut self, item: &Item, receipt: &str, periods: u32) {
+    pub(crate) fn extend(&mut self, item: &SoldItem, receipt: &str, periods: u32) {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.payments = subscription.payments.saturating_add(periods);
             subscription.ends = subscription.after(subscription.ends, periods);
@@ -308,7 +308,7 @@ impl World {
     }
 
     /// Bills another product from now on.
-    pub(crate) fn change_product(&mut self, item: &Item, receipt: &str, change: ProductChange) {
+    pub(crate) fn change_product(&mut self, item: &SoldItem, receipt: &str, change: ProductChange) {
         let today = self.settings.today;
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.billed_item = change.sku;
@@ -346,7 +346,7 @@ impl World {
         self.done(Change::AddShipNotice, receipt, None, seller, Cents::default());
     }
 
-    fn settle(&mut self, item: &Item, settlement: &Settlement) {
+    fn settle(&mut self, item: &SoldItem, settlement: &Settlement) {
         let today = self.settings.today;
         if let Some((_, amount)) = settlement.refund
             && let Some(order) = self.order_mut(item)
@@ -361,22 +361,22 @@ impl World {
         }
     }
 
-    fn order_mut(&mut self, item: &Item) -> Option<&mut Order> {
+    fn order_mut(&mut self, item: &SoldItem) -> Option<&mut Order> {
         self.records.orders.iter_mut().find(|order| item.is_in(order))
     }
 
-    fn subscription_mut(&mut self, item: &Item) -> Option<&mut Subscription> {
+    fn subscription_mut(&mut self, item: &SoldItem) -> Option<&mut Subscription> {
         self.subscribing_order_mut(item)?.subscription.as_mut()
     }
 
     /// The order that began the subscription to `item`.
-    fn subscribing_order_mut(&mut self, item: &Item) -> Option<&mut Order> {
+    fn subscribing_order_mut(&mut self, item: &SoldItem) -> Option<&mut Order> {
         let began_it = |order: &Order| order.subscription.as_ref().is_some_and(|known| known.item_no == item.item_no);
         let is_it = |order: &&mut Order| order.receipt == item.receipt && order.seller == item.seller;
         self.records.orders.iter_mut().filter(is_it).find(|order| began_it(order))
     }
 
-    fn ticket_mut(&mut self, id: u32, item: &Item) -> Option<&mut Ticket> {
+    fn ticket_mut(&mut self, id: u32, item: &SoldItem) -> Option<&mut Ticket> {
         let is_it = |ticket: &&mut Ticket| ticket.id == id && ticket.receipt == item.receipt;
         self.records.tickets.iter_mut().find(is_it)
     }

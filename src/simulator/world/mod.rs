@@ -14,7 +14,7 @@ mod seed;
 mod subscription;
 mod ticket;
 
-pub(crate) use change::{Address, Item, Opening, ProductChange, Settlement};
+pub(crate) use change::{Address, Opening, ProductChange, Settlement, SoldItem};
 pub use change::{Change, Executed};
 pub use customer::Customer;
 pub use order::{JointVenture, JointVentureKind, Line, Order, Transaction, TransactionKind, base_of};

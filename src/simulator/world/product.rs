@@ -31,9 +31,9 @@ pub struct Product {
     pub physical: bool,
     /// Codes such as `EBOOK`.
     pub categories: Vec<String>,
-    /// The commission on the first payment, in percent.
-    pub commission: u32,
-    /// The commission on later payments, in percent, where one was set.
+    /// The commission on the first payment, in hundredths of a percent.
+    pub commission: Cents,
+    /// The same on later payments, where that was set.
     pub rebill_commission: Option<Cents>,
     /// Where customers get what they paid for: confidential.
     pub thank_you_page: Option<String>,
@@ -79,7 +79,7 @@ impl Product {
             digital: true,
             physical: false,
             categories: vec!["EBOOK".to_owned()],
-            commission: 40,
+            commission: Cents(4000),
             rebill_commission: None,
             thank_you_page: Some(format!("https://{site}.example.net/thanks/{sku}")),
             mobile_thank_you_page: Some(format!("https://{site}.example.net/thanks/{sku}?m=1")),

@@ -16,7 +16,7 @@ use crate::simulator::keys::Permission;
 use crate::simulator::money::Cents;
 use crate::simulator::nickname::NicknameSet;
 use crate::simulator::wire::Refusal;
-use crate::simulator::world::{Item, Order, ProductChange, Subscription, SubscriptionStatus};
+use crate::simulator::world::{Order, ProductChange, SoldItem, Subscription, SubscriptionStatus};
 
 /// Days within which a cancelled subscription can be reinstated, and to which one can be paused.
 const DAYS: i64 = 60;
@@ -116,7 +116,7 @@ pub(super) fn change_product(call: &Call<'_>, receipt: &str) -> Result<Change, R
         carries_affiliate: truth(call, "carryAffiliate") == Some(true) && subscription.carries_affiliate,
         refund,
     };
-    let (item, receipt) = (Item::of(first, &subscription.item_no), receipt.to_owned());
+    let (item, receipt) = (SoldItem::of(first, &subscription.item_no), receipt.to_owned());
     Ok(Box::new(move |world| {
         world.change_product(&item, &receipt, change);
         Done::Silently
@@ -124,10 +124,10 @@ pub(super) fn change_product(call: &Call<'_>, receipt: &str) -> Result<Change, R
 }
 
 /// The subscription that `receipt` and the parameter `sku` name, for a key that may modify it.
-fn found<'a>(call: &Call<'a>, receipt: &str) -> Result<(Item, &'a Subscription), Refusal> {
+fn found<'a>(call: &Call<'a>, receipt: &str) -> Result<(SoldItem, &'a Subscription), Refusal> {
     let reach = call.reach(Permission::SubscriptionModification)?;
     let (first, subscription) = own::subscription(call, reach, receipt, call.query.given("sku"))?;
-    Ok((Item::of(first, &subscription.item_no), subscription))
+    Ok((SoldItem::of(first, &subscription.item_no), subscription))
 }
 
 /// When an active subscription is billed next.
@@ -140,7 +140,7 @@ fn future(call: &Call<'_>, date: Date) -> Result<Date, Refusal> {
 }
 
 /// The part of the last payment that the customer has not used yet, and the item of that payment.
-fn unused_part(call: &Call<'_>, first: &Order, subscription: &Subscription) -> Option<(Item, Cents)> {
+fn unused_part(call: &Call<'_>, first: &Order, subscription: &Subscription) -> Option<(SoldItem, Cents)> {
     let payments = call.records().orders.iter().filter(|order| {
         order.seller == first.seller && order.base_receipt() == first.receipt && order.has_item(&subscription.item_no)
     });
@@ -151,5 +151,5 @@ fn unused_part(call: &Call<'_>, first: &Order, subscription: &Subscription) -> O
     let left = days(call.today(), due).min(days(paid_on, due));
     let paid = last.paid_for(line, last.transactions.first()?);
     let unused = paid.part(left, days(paid_on, due)).min(last.refundable_for(line));
-    (unused > Cents::default()).then(|| (Item::of(last, &line.item_no), unused))
+    (unused > Cents::default()).then(|| (SoldItem::of(last, &line.item_no), unused))
 }

@@ -13,7 +13,7 @@ use super::{Change, Done, own, text, truth};
 use crate::simulator::keys::Permission;
 use crate::simulator::money::Cents;
 use crate::simulator::wire::Refusal;
-use crate::simulator::world::{Item, Line, Opening, Order, RefundType, Settlement, Ticket, TicketKind};
+use crate::simulator::world::{Line, Opening, Order, RefundType, Settlement, SoldItem, Ticket, TicketKind};
 
 const ALREADY_CANCELED: Refusal = Refusal::NotPossible("Subscription already canceled");
 const ALREADY_REFUNDED: Refusal = Refusal::NotPossible("The sale has already been refunded");
@@ -36,7 +36,7 @@ pub(super) fn open(call: &Call<'_>, receipt: &str) -> Result<Change, Refusal> {
     let (order, line) = own::line(call, reach, receipt, call.query.given("sku"))?;
     let retains = truth(call, "retainSubscription") == Some(true);
     let opening = Opening {
-        item: Item::of(order, &line.item_no),
+        item: SoldItem::of(order, &line.item_no),
         kind,
         reason: reason.to_owned(),
         comment: call.query.given("comment").map(str::to_owned),
@@ -139,18 +139,18 @@ fn is_reason(kind: TicketKind, reason: &str) -> bool {
 }
 
 /// The ticket `id`, if it is of a seller in reach, with the item that it is about.
-fn own_ticket<'a>(call: &Call<'a>, id: u32) -> Result<Option<(&'a Ticket, Item)>, Refusal> {
+fn own_ticket<'a>(call: &Call<'a>, id: u32) -> Result<Option<(&'a Ticket, SoldItem)>, Refusal> {
     let reach = call.reach(Permission::OrdersWrite)?;
     let mut own = call.records().tickets.iter().filter(|ticket| ticket.id == id).filter_map(|ticket| {
         let seller = call.records().owners_of_ticket(reach, ticket).pop_first()?;
-        let item = Item { receipt: ticket.receipt.clone(), seller, item_no: ticket.item_no.clone() };
+        let item = SoldItem { receipt: ticket.receipt.clone(), seller, item_no: ticket.item_no.clone() };
         Some((ticket, item))
     });
     Ok(own.next())
 }
 
 /// The same, of a ticket that is not closed.
-fn open_ticket<'a>(call: &Call<'a>, id: u32) -> Result<(&'a Ticket, Item), Refusal> {
+fn open_ticket<'a>(call: &Call<'a>, id: u32) -> Result<(&'a Ticket, SoldItem), Refusal> {
     let (ticket, item) = own_ticket(call, id)?.ok_or(Refusal::NotAccessible)?;
     if ticket.is_closed() {
         return Err(Refusal::BadParameter("The ticket is closed"));
@@ -159,7 +159,7 @@ fn open_ticket<'a>(call: &Call<'a>, id: u32) -> Result<(&'a Ticket, Item), Refus
 }
 
 /// The line that a ticket is about.
-fn line_of<'a>(call: &Call<'a>, item: &Item) -> Result<(&'a Order, &'a Line), Refusal> {
+fn line_of<'a>(call: &Call<'a>, item: &SoldItem) -> Result<(&'a Order, &'a Line), Refusal> {
     own::line(call, &[item.seller.clone()].into(), &item.receipt, Some(&item.item_no))
 }
 
@@ -174,7 +174,7 @@ fn settlement(
 ) -> Result<Settlement, Refusal> {
     let subscription = own::subscription_to(call, order, line);
     let active = subscription.filter(|(_, subscription)| subscription.is_active());
-    let cancels = active.map(|(first, subscription)| Item::of(first, &subscription.item_no));
+    let cancels = active.map(|(first, subscription)| SoldItem::of(first, &subscription.item_no));
     let refund = || {
         let left = order.refundable_for(line);
         if left == Cents::default() {
