@@ -5,7 +5,8 @@
 //!
 //! Guesses: what a ticket settles closes it; `retainSubscription=true` lets payments go on; a part is one of what is
 //! left, and a full refund gives all that is left; there is no last day for a refund; a change to `rfnd` or `cncl`
-//! settles at once, like a new ticket; closed tickets can be commented on and reopened, nothing else.
+//! settles at once, like a new ticket; closed tickets can be commented on and reopened, nothing else;
+//! `returned` tells an unknown ticket (400) from a foreign one (403).
 
 use super::super::call::Call;
 use super::super::tickets::refund_of;

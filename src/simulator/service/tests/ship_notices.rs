@@ -110,3 +110,21 @@ fn a_notice_needs_a_day_a_carrier_and_an_item() {
     }
     assert_eq!(world.executed().len(), 2);
 }
+
+#[test]
+fn a_notice_belongs_to_the_seller_who_made_it_even_where_others_sold_the_same_item() {
+    let mut spec = spec();
+    for seller in ["acme", "rivalco"] {
+        let lines = vec![Line::physical("book-1", Cents(2000))];
+        spec.records.orders.push(Order::sale("BOTH0001", seller, TODAY).of(lines));
+    }
+    let mut world = World::new(settings(), spec);
+    let path = "/shipping2/shipnotice/BOTH0001?date=2026-11-20&carrier=UPS";
+    assert_eq!(post(&mut world, "acme", path).status, 200);
+    assert_eq!(notices(&mut world, "acme", "BOTH0001"), ["book-1 UPS"]);
+    assert!(notices(&mut world, "rival", "BOTH0001").is_empty());
+    for (key, status) in [("acme", "shipped"), ("rival", "notshipped")] {
+        let list = get(&mut world, key, &format!("/shipping2/list?status={status}"), JSON);
+        assert!(receipts(&list).contains("BOTH0001"), "{key}");
+    }
+}

@@ -191,3 +191,24 @@ fn what_is_no_active_subscription_is_not_changed() {
     }
     assert!(world.executed().is_empty());
 }
+
+#[test]
+fn two_sellers_subscriptions_under_one_receipt_are_two() {
+    let mut spec = spec();
+    for seller in ["rivalco", "acme"] {
+        let lines = vec![Line::recurring("club-1", Cents(1900))];
+        let sale = Order::sale("BOTH0001", seller, TODAY).of(lines);
+        spec.records.orders.push(sale.subscribing(Subscription::monthly("club-1", TODAY, 1)));
+    }
+    let mut world = World::new(settings(), spec);
+    let before = get(&mut world, "rival", "/orders2/BOTH0001", JSON);
+    for path in [
+        "/orders2/BOTH0001/pause?restartDate=2027-01-01",
+        "/orders2/BOTH0001/extend?numPeriods=1",
+        "/tickets/BOTH0001?type=cncl&reason=ticket.type.cancel.1",
+    ] {
+        assert!(post(&mut world, "acme", path).status.is_success(), "{path}");
+    }
+    assert!(!is_active(&mut world, "BOTH0001"));
+    assert_eq!(get(&mut world, "rival", "/orders2/BOTH0001", JSON), before);
+}

@@ -269,3 +269,19 @@ fn a_refund_that_waits_for_the_item_is_done_when_it_is_back() {
     }
     assert_eq!(executed(&world), ["AcceptReturn ACME0001 acme 20.00"]);
 }
+
+#[test]
+fn a_held_refund_gives_back_what_was_asked_for_or_what_is_left() {
+    for (asked, before, expected) in [(500, "", "5.00"), (1500, "&refundAmount=8", "12.00")] {
+        let mut spec = spec();
+        spec.records.tickets[0].refund_amount = Some(Cents(asked));
+        let mut world = World::new(settings(), spec);
+        if !before.is_empty() {
+            post(&mut world, "acme", &format!("/tickets/ACME0001?{REFUND}&refundType=PARTIAL_AMOUNT{before}"));
+        }
+        let answer = post(&mut world, "acme", &format!("{}/returned", ticket_path("ACME0001")));
+        assert_eq!(answer.status, 204);
+        assert_eq!(world.executed().last().unwrap().refunded.to_string(), expected);
+        assert_eq!(json(&mut world, "acme", &ticket_path("ACME0001"))["refundAmount"], expected);
+    }
+}
