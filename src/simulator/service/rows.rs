@@ -1,8 +1,8 @@
 //! Rows: what a nickname sees of a sale.
 //!
 //! Each transaction is a row for its seller (role `VENDOR`), for its affiliate (`AFFILIATE`) and for each joint venture
-//! partner (`JV_TRADITIONAL`, `JV_UPSELL`, nil). A key sees the rows of the nicknames in its reach and no others. Which one
-//! it sees of a sale that it reaches twice is a guess, and a setting.
+//! partner (`JV_TRADITIONAL`, `JV_UPSELL`, nil). A key sees the rows of the nicknames in its reach and no others. Which
+//! one it sees of a sale that it reaches twice is a guess, and a setting.
 
 use crate::simulator::config::SharedSale;
 use crate::simulator::money::Cents;

@@ -17,7 +17,7 @@ use crate::simulator::nickname::{Nickname, NicknameSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Executed {
     /// What was done.
-    pub change: Change,
+    pub kind: ChangeKind,
     /// The receipt that the call was about, or the SKU for a change of a product.
     pub about: String,
     /// The ticket that was opened or changed, if one was.
@@ -30,7 +30,7 @@ pub struct Executed {
 
 /// The kinds of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum ChangeKind {
     /// `POST /tickets/{receipt}`
     OpenTicket(TicketKind),
     /// `PUT /tickets/{id}` without an action.
@@ -163,7 +163,7 @@ impl World {
     ///
     /// What a `PUT` cannot say (contracts, the day it was made) stays as it was.
     pub(crate) fn put_product(&mut self, mut product: Product) {
-        self.done(Change::PutProduct, &product.sku, None, &product.site, Cents::default());
+        self.done(ChangeKind::PutProduct, &product.sku, None, &product.site, Cents::default());
         let same = |other: &&mut Product| other.site == product.site && other.sku == product.sku;
         if let Some(existing) = self.records.products.iter_mut().find(same) {
             product.contracts = std::mem::take(&mut existing.contracts);
@@ -176,7 +176,7 @@ impl World {
 
     /// Removes the product `sku` of `site`.
     pub(crate) fn delete_product(&mut self, site: &Nickname, sku: &str) {
-        self.done(Change::DeleteProduct, sku, None, site, Cents::default());
+        self.done(ChangeKind::DeleteProduct, sku, None, site, Cents::default());
         self.records.products.retain(|product| product.site != *site || product.sku != sku);
     }
 
@@ -205,7 +205,7 @@ impl World {
         }
         self.records.tickets.push(ticket);
         self.settle(&item, &settlement);
-        self.done(Change::OpenTicket(kind), &item.receipt, Some(id), &item.seller, settlement.refunded());
+        self.done(ChangeKind::OpenTicket(kind), &item.receipt, Some(id), &item.seller, settlement.refunded());
         id
     }
 
@@ -214,7 +214,7 @@ impl World {
         let today = self.settings.today;
         if let Some(ticket) = self.ticket_mut(id, item) {
             ticket.remark("COMMENTED", text, today);
-            self.done(Change::CommentTicket, &item.receipt, Some(id), &item.seller, Cents::default());
+            self.done(ChangeKind::CommentTicket, &item.receipt, Some(id), &item.seller, Cents::default());
         }
     }
 
@@ -223,7 +223,7 @@ impl World {
         let today = self.settings.today;
         if let Some(ticket) = self.ticket_mut(id, item) {
             ticket.close("CLOSED", text, today);
-            self.done(Change::CloseTicket, &item.receipt, Some(id), &item.seller, Cents::default());
+            self.done(ChangeKind::CloseTicket, &item.receipt, Some(id), &item.seller, Cents::default());
         }
     }
 
@@ -234,7 +234,7 @@ impl World {
             ticket.remark("REOPENED", text, today);
             ticket.status = TicketStatus::Reopened;
             ticket.closed = None;
-            self.done(Change::ReopenTicket, &item.receipt, Some(id), &item.seller, Cents::default());
+            self.done(ChangeKind::ReopenTicket, &item.receipt, Some(id), &item.seller, Cents::default());
         }
     }
 
@@ -256,7 +256,7 @@ impl World {
                 ticket.close("CLOSED", "Settled", today);
             }
             self.settle(item, settlement);
-            self.done(Change::ChangeTicket(kind), &item.receipt, Some(id), &item.seller, settlement.refunded());
+            self.done(ChangeKind::ChangeTicket(kind), &item.receipt, Some(id), &item.seller, settlement.refunded());
         }
     }
 
@@ -267,7 +267,7 @@ impl World {
             ticket.close("REFUND_ACKED", "Returned", today);
             note_refund(ticket, settlement);
             self.settle(item, settlement);
-            self.done(Change::AcceptReturn, &item.receipt, Some(id), &item.seller, settlement.refunded());
+            self.done(ChangeKind::AcceptReturn, &item.receipt, Some(id), &item.seller, settlement.refunded());
         }
     }
 
@@ -278,7 +278,7 @@ impl World {
             subscription.status = SubscriptionStatus::Active;
             subscription.cancelled = None;
             subscription.bill_next_on(next_payment);
-            self.done(Change::Reinstate, receipt, None, &item.seller, Cents::default());
+            self.done(ChangeKind::Reinstate, receipt, None, &item.seller, Cents::default());
         }
     }
 
@@ -286,7 +286,7 @@ impl World {
     pub(crate) fn pause(&mut self, item: &SoldItem, receipt: &str, restart: Date) {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.bill_next_on(restart);
-            self.done(Change::Pause, receipt, None, &item.seller, Cents::default());
+            self.done(ChangeKind::Pause, receipt, None, &item.seller, Cents::default());
         }
     }
 
@@ -294,7 +294,7 @@ impl World {
     pub(crate) fn change_date(&mut self, item: &SoldItem, receipt: &str, date: Date) {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.bill_next_on(date);
-            self.done(Change::ChangeDate, receipt, None, &item.seller, Cents::default());
+            self.done(ChangeKind::ChangeDate, receipt, None, &item.seller, Cents::default());
         }
     }
 
@@ -303,7 +303,7 @@ impl World {
         if let Some(subscription) = self.subscription_mut(item) {
             subscription.payments = subscription.payments.saturating_add(periods);
             subscription.ends = subscription.after(subscription.ends, periods);
-            self.done(Change::Extend, receipt, None, &item.seller, Cents::default());
+            self.done(ChangeKind::Extend, receipt, None, &item.seller, Cents::default());
         }
     }
 
@@ -324,7 +324,7 @@ impl World {
                 order.record(TransactionKind::Refund, today, -amount, Some(&paid.item_no));
                 refunded = amount;
             }
-            self.done(Change::ChangeProduct, receipt, None, &item.seller, refunded);
+            self.done(ChangeKind::ChangeProduct, receipt, None, &item.seller, refunded);
         }
     }
 
@@ -336,14 +336,14 @@ impl World {
             }
         }
         for seller in sellers {
-            self.done(Change::ChangeAddress, receipt, None, seller, Cents::default());
+            self.done(ChangeKind::ChangeAddress, receipt, None, seller, Cents::default());
         }
     }
 
     /// Notes that `seller` sent something of `receipt`; adds to what was noted before.
     pub(crate) fn add_ship_notices(&mut self, receipt: &str, seller: &Nickname, notices: Vec<ShipNotice>) {
         self.records.ship_notices.extend(notices);
-        self.done(Change::AddShipNotice, receipt, None, seller, Cents::default());
+        self.done(ChangeKind::AddShipNotice, receipt, None, seller, Cents::default());
     }
 
     fn settle(&mut self, item: &SoldItem, settlement: &Settlement) {
@@ -381,8 +381,8 @@ impl World {
         self.records.tickets.iter_mut().find(is_it)
     }
 
-    fn done(&mut self, change: Change, about: &str, ticket: Option<u32>, seller: &Nickname, refunded: Cents) {
-        self.executed.push(Executed { change, about: about.to_owned(), ticket, seller: seller.clone(), refunded });
+    fn done(&mut self, kind: ChangeKind, about: &str, ticket: Option<u32>, seller: &Nickname, refunded: Cents) {
+        self.executed.push(Executed { kind, about: about.to_owned(), ticket, seller: seller.clone(), refunded });
     }
 }
 

@@ -15,7 +15,7 @@ mod subscription;
 mod ticket;
 
 pub(crate) use change::{Address, Opening, ProductChange, Settlement, SoldItem};
-pub use change::{Change, Executed};
+pub use change::{ChangeKind, Executed};
 pub use customer::Customer;
 pub use order::{JointVenture, JointVentureKind, Line, Order, Transaction, TransactionKind, base_of};
 pub use product::{Contract, Image, Product, RecurringPrice, product_id};

@@ -1,8 +1,8 @@
 //! The customer's address.
 //!
-//! Guesses: what a call does not give of the address is empty afterwards, the names stay; every order of the receipt that the
-//! key sells gets it, physical or not; later payments of a subscription have receipts of their own and keep theirs.
-//! `county` shows nowhere.
+//! Guesses: what a call does not give of the address is empty afterwards, the names stay; every order of the receipt
+//! that the key sells gets it, physical or not; later payments of a subscription have receipts of their own and keep
+//! theirs. `county` shows nowhere.
 
 use super::super::call::Call;
 use super::{Change, Done, own, text};

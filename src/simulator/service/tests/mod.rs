@@ -92,7 +92,7 @@ fn spec() -> WorldSpec {
     }
 }
 
-/// The same world, with subscriptions of today (`CLUB0001`, and `CLUB0002`, which is cancelled) that can become `vip-1`.
+/// The same world, with subscriptions of today that can become `vip-1`: `CLUB0001`, and `CLUB0002`, which is cancelled.
 fn spec_with_clubs() -> WorldSpec {
     let mut spec = spec();
     let club = |receipt, subscription| {
@@ -178,7 +178,7 @@ fn told(answer: &Answer) -> (u16, String) {
 
 /// What was executed, each change as `what about-what whose refunded`.
 fn executed(world: &World) -> Vec<String> {
-    let show = |done: &Executed| format!("{:?} {} {} {}", done.change, done.about, done.seller, done.refunded);
+    let show = |done: &Executed| format!("{:?} {} {} {}", done.kind, done.about, done.seller, done.refunded);
     world.executed().iter().map(show).collect()
 }
 
