@@ -28,6 +28,7 @@
 //!   ([`SharedSale`] changes that).
 //! * Customer fields are nil in rows whose role is not `VENDOR`.
 //! * Root elements of the XML lists.
+//! * Most errors of changes, and what a change does beyond the words of the help pages.
 
 pub mod config;
 pub mod keys;
