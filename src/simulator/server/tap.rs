@@ -66,7 +66,7 @@ impl<S> Tap<S> {
 
     /// Gives back bytes that were read from it and not used.
     pub(super) fn give_back(&mut self, bytes: Bytes) {
-        self.again = bytes;
+        self.again = if self.again.is_empty() { bytes } else { [bytes, self.again.clone()].concat().into() };
     }
 
     pub(super) fn stream(&self) -> &S {
@@ -135,10 +135,13 @@ mod tests {
         use tokio::io::AsyncReadExt as _;
         let heard = Heard::default();
         let mut tap = Tap::new(&b" and new"[..], heard.clone());
-        tap.give_back(Bytes::from_static(b"old"));
+        tap.give_back(Bytes::from_static(b"older, old"));
+        let mut part = [0; 4];
+        tap.read_exact(&mut part).await.unwrap();
+        tap.give_back(Bytes::copy_from_slice(&part));
         let mut text = String::new();
         tap.read_to_string(&mut text).await.unwrap();
-        assert_eq!(text, "old and new");
+        assert_eq!(text, "older, old and new");
         assert_eq!(heard.take_head(), b" and new");
     }
 }

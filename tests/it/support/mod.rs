@@ -2,6 +2,7 @@
 //! sockets of their own, a client that sends any bytes, and the checks that hold for every answer.
 
 pub(crate) mod process;
+pub(crate) mod raw_tls;
 pub(crate) mod scene;
 pub(crate) mod secrets;
 pub(crate) mod setup;
