@@ -282,9 +282,17 @@ async fn what_does_not_come_has_not_come_when_the_simulator_stops() {
             came = client.read_through(expected.as_bytes()).await;
         }
         arrival(&simulator).await;
+        let rest = tokio::spawn(client.rest());
+        simulator.clear_faults();
+        for _ in 0..3 {
+            let mut other = RawTls::connect(&simulator).await;
+            other.send(request(&simulator, "GET", LIST, "")).await;
+            assert!(other.answer().await.contains("\r\ndate: "), "others are answered meanwhile");
+        }
+        assert!(!rest.is_finished(), "{fault:?}: the connection stays open");
         // Whatever is being answered is given the time to be.
         simulator.stop().await;
-        came.extend(client.rest().await.0);
+        came.extend(rest.await.unwrap().0);
         assert_eq!(String::from_utf8(came).unwrap(), expected, "{fault:?}");
     }
 }
