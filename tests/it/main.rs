@@ -16,6 +16,7 @@ mod ask;
 mod boundaries;
 mod call_reading;
 mod catalogue_matches_the_facts;
+mod clickbank_breaks;
 mod command_line;
 mod decisions;
 mod demo;

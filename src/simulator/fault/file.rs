@@ -99,6 +99,7 @@ mod tests {
     use std::time::Duration;
 
     use http::Method;
+    use proptest::prelude::*;
 
     use super::super::Fault;
     use super::*;
@@ -134,6 +135,28 @@ mod tests {
         assert_eq!((problems.len(), problems[0].line), (1, 2));
         assert_eq!(read_file("rule = 1\n", &KEYS).unwrap_err()[0].line, 1);
         assert_eq!(read_file("rule = [1]\n", &KEYS).unwrap_err()[0].error.message, "is no table");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_rules_or_has_problems_on_its_lines(
+            lines in proptest::collection::vec(
+                prop_oneof![
+                    Just("[[rule]]".to_owned()),
+                    Just("fault = \"reset\"".to_owned()),
+                    "[a-z_]{1,8} = (1|-5|0x1f|true|\"[a-z/]*\"|\\[\\]|1.5|2026-11-20)",
+                    ".*",
+                ],
+                0..8,
+            ),
+        ) {
+            let text = lines.join("\n");
+            if let Err(problems) = read_file(&text, &KEYS) {
+                let last = text.split('\n').count();
+                prop_assert!(!problems.is_empty());
+                prop_assert!(problems.iter().all(|problem| (1..=last).contains(&problem.line)), "{:?}", problems);
+            }
+        }
     }
 
     #[test]

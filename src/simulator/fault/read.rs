@@ -309,6 +309,8 @@ fn quoted(names: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The fields of a JSON object.
@@ -434,6 +436,42 @@ mod tests {
         let errors = read_rule(fields(&json)).unwrap_err();
         let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(names, ["status", "location", "times", "paht"]);
+    }
+
+    fn any_scalar() -> impl Strategy<Value = Scalar> {
+        let names = Fault::KINDS.map(|(name, _)| name.to_owned()).to_vec();
+        prop_oneof![
+            proptest::sample::select(names).prop_map(Scalar::Text),
+            proptest::sample::select(vec!["GET", "/a", "/a?b", "base64", "\r\n", ""])
+                .prop_map(|text| Scalar::Text(text.to_owned())),
+            ".*".prop_map(Scalar::Text),
+            any::<i64>().prop_map(Scalar::Number),
+            (0..600_i64).prop_map(Scalar::Number),
+            any::<bool>().prop_map(Scalar::Flag),
+            Just(Scalar::Other),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_fields_are_a_rule_that_reads_back_or_have_a_mend(
+            kind in proptest::sample::select(Fault::KINDS.to_vec()),
+            own in proptest::collection::vec(any_scalar(), 3),
+            others in proptest::collection::btree_map(proptest::sample::select(COMMON.to_vec()), any_scalar(), 0..3),
+        ) {
+            let (name, fields) = kind;
+            let mut written: BTreeMap<String, Scalar> =
+                others.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            written.entry("fault".to_owned()).or_insert_with(|| Scalar::Text(name.to_owned()));
+            written.extend(fields.iter().zip(own).map(|(name, value)| ((*name).to_owned(), value)));
+            match read_rule(written) {
+                Ok(rule) => {
+                    let again = rule.fields().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                    prop_assert_eq!(read_rule(again), Ok(rule));
+                }
+                Err(errors) => prop_assert!(!errors.is_empty() && errors.iter().all(|error| !error.mend.is_empty())),
+            }
+        }
     }
 
     #[test]
