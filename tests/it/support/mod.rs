@@ -3,6 +3,7 @@
 
 pub(crate) mod emissions;
 pub(crate) mod process;
+pub(crate) mod raw_tls;
 pub(crate) mod scene;
 pub(crate) mod secrets;
 pub(crate) mod setup;
