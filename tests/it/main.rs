@@ -25,6 +25,7 @@ mod drain_and_signals;
 mod example_configurations;
 mod facts;
 mod golden;
+mod memory_is_private;
 mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
