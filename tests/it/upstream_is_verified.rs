@@ -264,6 +264,10 @@ struct Place {
 impl Place {
     /// A server of this name, and the program that trusts these authorities.
     async fn start(name: &str, authorities: &str) -> Self {
+        Self::start_with(&Setup::acme(), name, authorities).await
+    }
+
+    async fn start_with(setup: &Setup, name: &str, authorities: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{name}:{}", listener.local_addr().unwrap().port());
         let does = Arc::new(Mutex::new(Does::SaysAndCloses(Vec::new())));
@@ -276,7 +280,6 @@ impl Place {
                 tokio::spawn(async move { sender.send(meet(stream, does).await).ok() });
             }
         });
-        let setup = Setup::acme().upstream("connect_timeout = \"2s\"");
         let written = setup.write(&url, authorities, |_| API_KEY.to_owned());
         let keys = written.path().join("tls-keys");
         let mut command = Command::new(PROGRAM);
@@ -514,7 +517,14 @@ async fn old_versions_weak_ciphers_and_what_is_no_tls_are_refused() {
     for (name, bytes) in [("closes", &[][..]), ("closes amid its hello", half)] {
         place.refuses(name, &Does::SaysAndCloses(bytes.to_vec()), "connect-failed").await;
     }
-    for (name, bytes) in [("is silent", &[][..]), ("stops amid its hello", half)] {
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_end_is_given_up() {
+    let setup = Setup::acme().upstream("connect_timeout = \"1s\"");
+    let mut place = Place::start_with(&setup, "localhost", &root("the authority").pem()).await;
+    let hello = server_hello([3, 3], ECDHE_ECDSA_AES128_GCM_SHA256, [7; 32]);
+    for (name, bytes) in [("is silent", &[][..]), ("stops amid its hello", &hello[..20])] {
         place.refuses(name, &Does::Says(bytes.to_vec()), "connect-timeout").await;
     }
 }
