@@ -118,10 +118,25 @@ impl KeyDigest {
         Some(Self(bytes))
     }
 
-    /// The bytes, to look a digest up by.
+    /// The bytes, to tell two apart where time is of no concern.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
+    }
+
+    /// The bytes as two numbers, to sort digests by.
+    #[must_use]
+    pub fn halves(&self) -> [u128; 2] {
+        let half = |bytes: Option<&[u8; 16]>| bytes.map_or(0, |bytes| u128::from_be_bytes(*bytes));
+        [half(self.0.first_chunk()), half(self.0.last_chunk())]
+    }
+
+    /// Whether this one comes before another when sorted. Equal work for any two, unlike the comparison of arrays.
+    #[must_use]
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator would do less for some")]
+    pub fn precedes(&self, other: &Self) -> bool {
+        let ([high, low], [other_high, other_low]) = (self.halves(), other.halves());
+        (high < other_high) | ((high == other_high) & (low < other_low))
     }
 }
 
@@ -334,6 +349,54 @@ mod tests {
             SecretText::from_bytes(b"API-x".to_vec()).unwrap(),
         );
         assert_eq!(shown, "CredentialSecret(***) KeyDigest(***) IssuedKey(***) SecretText(***)");
+    }
+
+    /// What stands at an address of this process now.
+    #[cfg(target_os = "linux")]
+    fn memory(address: usize, length: usize) -> Vec<u8> {
+        use std::os::unix::fs::FileExt as _;
+        let mut bytes = vec![0; length];
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        memory.read_exact_at(&mut bytes, address.try_into().unwrap()).unwrap();
+        bytes
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn secrets_are_wiped_when_they_are_dropped() {
+        // Drops what it is given, and looks for the end of the secret: an allocator writes over its beginning.
+        fn left<T>(secret: T, address: usize, length: usize) -> (Vec<u8>, Vec<u8>) {
+            let before = memory(address, length);
+            drop(secret);
+            (before, memory(address, length))
+        }
+        let text = format!("API-{}", "0123456789ABCDEF".repeat(4));
+        let end = &text.as_bytes()[32..];
+        let at = |bytes: &[u8]| bytes.as_ptr() as usize + 32;
+
+        let credential = CredentialSecret::parse(&text, None).unwrap();
+        let shared = credential.expose_to_upstream();
+        let address = at(shared.as_bytes());
+        drop(credential);
+        let (before, after) = left(shared, address, end.len());
+        assert!(before == end && after != end, "a credential, shared with a request");
+
+        let issued = IssuedKey::new(text.clone());
+        let address = at(issued.expose_once().as_bytes());
+        let (before, after) = left(issued, address, end.len());
+        assert!(before == end && after != end, "a key just issued");
+
+        let read = SecretText::from_bytes(text.clone().into_bytes()).unwrap();
+        let address = at(read.expose_to_parser().as_bytes());
+        let (before, after) = left(read, address, end.len());
+        assert!(before == end && after != end, "a secret text");
+
+        // What is not wiped would be found, at least with this allocator.
+        if cfg!(target_env = "gnu") {
+            let plain = text.clone();
+            let address = at(plain.as_bytes());
+            assert_eq!(left(plain, address, end.len()).1, end);
+        }
     }
 
     #[test]
