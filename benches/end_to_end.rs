@@ -55,7 +55,7 @@ async fn measure() -> Result<(), Error> {
     let simulator = Simulator::start(SimulatorConfig::default()).await?;
     let directory = tempfile::tempdir()?;
     let key = issue::new_key()?;
-    configure(directory.path(), &simulator, &key)?;
+    configure(directory.path(), &simulator, &key, "")?;
     let config = directory.path().join("gateway.toml");
 
     let plain = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(HttpConnector::new());

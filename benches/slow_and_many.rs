@@ -8,7 +8,11 @@
 //! in all. A caller that behaves asks all the while, over a connection that it keeps and over fresh ones in turn. Takes
 //! 20,000 open files for itself (`ulimit -n`).
 
-#![expect(clippy::indexing_slicing, reason = "a benchmark that fails should fail loudly")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    reason = "a benchmark that fails should fail loudly"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,14 +31,13 @@ mod support;
 use support::{Error, Gateway, TARGET, configure, microseconds, percentile};
 
 const SLOW: usize = 10_000;
+const SILENT: usize = 2_000;
 const LASTING: Duration = Duration::from_mins(1);
 const BEFORE: Duration = Duration::from_secs(10);
 
 /// How slow connections fared.
 #[derive(Default)]
 struct Fates {
-    open: AtomicUsize,
-    most: AtomicUsize,
     made: AtomicUsize,
     refused: AtomicUsize,
 }
@@ -48,7 +51,6 @@ async fn drip(address: SocketAddr, end: Instant, fates: Arc<Fates>) {
             continue;
         };
         fates.made.fetch_add(1, Ordering::Relaxed);
-        fates.most.fetch_max(fates.open.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         let mut head = b"GET /rest/1.3/orders2/list HTTP/1.1\r\nX: ".iter().copied().chain(std::iter::repeat(b'x'));
         let mut answer = [0; 64];
         while Instant::now() < end && stream.write_all(&[head.next().unwrap_or(b'x')]).await.is_ok() {
@@ -57,7 +59,6 @@ async fn drip(address: SocketAddr, end: Instant, fates: Arc<Fates>) {
                 break;
             }
         }
-        fates.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -88,8 +89,11 @@ async fn call(address: SocketAddr, key: &str, kept: &mut Option<TcpStream>) -> R
     Ok(())
 }
 
+/// Times over kept connections, over fresh ones, and how many calls failed.
+type Behaved = (Vec<Duration>, Vec<Duration>, usize);
+
 /// Asks until `end`: over a kept connection and over fresh ones, in turn.
-async fn behave(address: SocketAddr, key: &str, end: Instant) -> (Vec<Duration>, Vec<Duration>, usize) {
+async fn behave(address: SocketAddr, key: &str, end: Instant) -> Behaved {
     let (mut kept, mut reused, mut fresh, mut failed) = (None, Vec::new(), Vec::new(), 0);
     while Instant::now() < end {
         for reuse in [true, false] {
@@ -109,7 +113,7 @@ async fn behave(address: SocketAddr, key: &str, end: Instant) -> (Vec<Duration>,
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark reports there")]
-fn report(when: &str, (mut reused, mut fresh, failed): (Vec<Duration>, Vec<Duration>, usize)) {
+fn report(when: &str, (mut reused, mut fresh, failed): Behaved) {
     for (what, times) in [("kept ", &mut reused), ("fresh", &mut fresh)] {
         println!(
             "{when} {what} connection  p50 {:8.0} µs   p99 {:8.0} µs   most {:8.0} µs   ({} calls)",
@@ -122,18 +126,35 @@ fn report(when: &str, (mut reused, mut fresh, failed): (Vec<Duration>, Vec<Durat
     println!("{when} calls that failed     {failed}");
 }
 
+/// Behaves on a thread of its own, so that what is measured is the gateway and not the slow connections' side.
+fn behaving(address: SocketAddr, key: &str, time: Duration) -> std::thread::JoinHandle<Result<Behaved, Error>> {
+    let (key, end) = (key.to_owned(), Instant::now() + time);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(behave(address, &key, end)))
+    })
+}
+
 #[expect(clippy::print_stdout, reason = "a benchmark reports there")]
-async fn measure() -> Result<(), Error> {
+async fn measure(most: usize) -> Result<(), Error> {
+    println!("max_connections = {most}, {SLOW} slow connections");
     let simulator = Simulator::start(SimulatorConfig::default()).await?;
     let directory = tempfile::tempdir()?;
     let key = issue::new_key()?;
-    configure(directory.path(), &simulator, &key)?;
+    configure(directory.path(), &simulator, &key, &format!("max_connections = {most}"))?;
     let gateway = Gateway::start(&directory.path().join("gateway.toml"))?;
     let (address, key) = (gateway.address, key.expose_once());
+    let behave = async |time| -> Result<Behaved, Error> {
+        let behaving = behaving(address, key, time);
+        while !behaving.is_finished() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        behaving.join().map_err(|_| "a caller that behaves panicked")?
+    };
 
-    report("before", behave(address, key, Instant::now() + BEFORE).await);
-    let (memory, files) = (gateway.resident_kibibytes()?, gateway.open_files()?);
-    println!("before memory {memory} KiB, {files} open files");
+    report("before", behave(BEFORE).await?);
+    let memory = gateway.resident_kibibytes()?;
+    println!("before memory {memory} KiB");
 
     let (fates, end) = (Arc::new(Fates::default()), Instant::now() + LASTING);
     let mut slow = JoinSet::new();
@@ -145,51 +166,54 @@ async fn measure() -> Result<(), Error> {
             drip(address, end, fates).await;
         });
     }
+    let before = gateway.processor_time()?;
     let peak = async {
-        let (mut memory, mut files) = (0, 0);
+        let (mut memory, mut connections) = (0, 0);
         while Instant::now() < end {
             memory = memory.max(gateway.resident_kibibytes()?);
-            files = files.max(gateway.open_files()?);
-            sleep(Duration::from_millis(500)).await;
+            connections = connections.max(gateway.connections()?);
+            sleep(Duration::from_secs(1)).await;
         }
-        Ok::<_, Error>((memory, files))
+        Ok::<_, Error>((memory, connections))
     };
-    let (during, peak) = tokio::join!(behave(address, key, end), peak);
-    report("during", during);
-    let (most_memory, most_files) = peak?;
+    let (during, peak) = tokio::join!(behave(LASTING), peak);
+    let spent = gateway.processor_time()? - before;
+    report("during", during?);
+    let (most_memory, connections) = peak?;
     println!(
-        "during memory {most_memory} KiB at most, {most_files} open files at most: {:.1} KiB a connection",
-        f64::from(u32::try_from(most_memory - memory)?) / f64::from(u32::try_from(most_files - files)?)
+        "during memory {most_memory} KiB at most, {connections} connections at most: {:.1} KiB for each",
+        f64::from(u32::try_from(most_memory - memory)?) / f64::from(u32::try_from(connections)?)
     );
     println!(
-        "during {} slow connections at most at a time, {} made, {} not let in",
-        fates.most.load(Ordering::Relaxed),
+        "during {} slow connections made, {} not let in; processor time of the gateway {:.1} s",
         fates.made.load(Ordering::Relaxed),
-        fates.refused.load(Ordering::Relaxed)
+        fates.refused.load(Ordering::Relaxed),
+        spent.as_secs_f64()
     );
-    // Now they stay, and say nothing more.
     slow.join_all().await;
-    let silent: Vec<TcpStream> = {
-        let mut silent = Vec::new();
-        for _ in 0..2_000 {
-            silent.push(TcpStream::connect(address).await?);
-        }
-        silent
-    };
+
+    // These stay, and say nothing.
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        silent.push(TcpStream::connect(address).await?);
+    }
     let began = Instant::now();
-    while gateway.open_files()? > files + 2 {
+    while gateway.connections()? > 0 {
         if began.elapsed() > Duration::from_mins(1) {
-            return Err(format!("{} files are still open", gateway.open_files()?).into());
+            return Err(format!("{} connections are still open", gateway.connections()?).into());
         }
         sleep(Duration::from_millis(100)).await;
     }
     println!("after  {} silent connections are gone after {:.1} s", silent.len(), began.elapsed().as_secs_f64());
-    report("after ", behave(address, key, Instant::now() + Duration::from_secs(5)).await);
-    println!("after  memory {} KiB", gateway.resident_kibibytes()?);
+    report("after ", behave(BEFORE).await?);
+    println!("after  memory {} KiB\n", gateway.resident_kibibytes()?);
     simulator.stop().await;
     Ok(())
 }
 
 fn main() -> Result<(), Error> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure())
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Room for all of them, and the default, with which each newcomer has one go.
+    runtime.block_on(measure(12_000))?;
+    runtime.block_on(measure(4_096))
 }

@@ -15,12 +15,15 @@ pub fn shut_in() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
-/// Takes as many open files, connections among them, as the system grants, and returns how many that is. Many systems
-/// begin with 1,024 for the sake of programs from before `poll`.
-pub(crate) fn raise_open_files() -> u64 {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+/// Takes as many open files, connections among them, as the system grants. Many systems begin with 1,024 for the sake of
+/// programs from before `poll`.
+pub(crate) fn raise_open_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
     // Some systems name a maximum that they do not grant.
-    let granted = if raised.is_ok() { maximum } else { current };
-    granted.unwrap_or(u64::MAX)
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// How many files this process may have open.
+pub(crate) fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -51,10 +51,14 @@ impl Gateway {
         Ok(Duration::from_millis(10 * (fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)))
     }
 
-    /// Open files, connections among them.
+    /// Connections of callers that are open.
     #[allow(dead_code, reason = "not every benchmark asks")]
-    pub(crate) fn open_files(&self) -> Result<usize, Error> {
-        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    pub(crate) fn connections(&self) -> Result<usize, Error> {
+        let port = format!(":{:04X}", self.address.port());
+        let table = std::fs::read_to_string("/proc/net/tcp")?;
+        let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // Local address, remote address, and 01 for an established connection.
+        Ok(fields.filter(|fields| fields[1].ends_with(&port) && fields[3] == "01").count())
     }
 
     /// Memory in use.
@@ -73,14 +77,14 @@ impl Drop for Gateway {
 }
 
 /// Writes a configuration with one key, which may read acme's orders.
-pub(crate) fn configure(directory: &Path, simulator: &Simulator, key: &IssuedKey) -> Result<(), Error> {
+pub(crate) fn configure(directory: &Path, simulator: &Simulator, key: &IssuedKey, listen: &str) -> Result<(), Error> {
     let secret = simulator.keys().iter().find(|key| key.name() == "acme").ok_or("no key")?.secret().expose().to_owned();
     std::fs::write(directory.join("secret"), secret)?;
     std::fs::write(directory.join("ca.pem"), simulator.ca_pem())?;
     std::fs::write(
         directory.join("gateway.toml"),
         format!(
-            "[listen]\naddress = \"127.0.0.1:0\"\n[health]\naddress = \"127.0.0.1:0\"\n\
+            "[listen]\naddress = \"127.0.0.1:0\"\n{listen}\n[health]\naddress = \"127.0.0.1:0\"\n\
              [upstream]\nurl = \"{}\"\nca_file = \"ca.pem\"\n\
              [limits]\nper_second = 100000\nper_day = 100000000\n[nicknames]\nacme = \"seller\"\n\
              [credentials.acme]\napi_key = {{ file = \"secret\" }}\n[credentials.acme.reach]\norders_read = [\"acme\"]\n",

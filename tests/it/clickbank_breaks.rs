@@ -38,7 +38,9 @@ async fn tell(scene: &Scene, fault: Fault, read: Told, change: Told) {
         let answer = scene.call("app", method, target, &[]).await;
         assert_eq!(answer.outcome(), told, "{method} {fault:?}: {}", answer.text());
         let received = scene.received();
-        assert_eq!(received.len(), 1, "{method} {fault:?}: {received:?}");
+        // A read is sent once more if a kept connection ends without a byte of an answer.
+        let again = method == "GET" && matches!(fault, Fault::Reset { .. } | Fault::Close { .. });
+        assert_eq!(received.len(), 1 + usize::from(again), "{method} {fault:?}: {received:?}");
         assert_eq!(scene.call("app", method, target, &[]).await.outcome(), healthy, "{method} after {fault:?}");
     }
 }
@@ -52,9 +54,9 @@ async fn whatever_comes_of_it_is_told_and_done_with() {
         (Fault::DelayHead(Duration::from_millis(1)), PAGE, PASSES),
         (Fault::DelayBody(Duration::from_millis(1)), PAGE, PASSES),
         (Fault::DripBody { bytes: 1024, pause: Duration::from_millis(1) }, PAGE, PASSES),
-        (Fault::Reset { executed: false }, UNREADABLE, UNKNOWN),
-        (Fault::Reset { executed: true }, UNREADABLE, UNKNOWN),
-        (Fault::Close { executed: false }, UNREADABLE, UNKNOWN),
+        (Fault::Reset { executed: false }, PAGE, UNKNOWN),
+        (Fault::Reset { executed: true }, PAGE, UNKNOWN),
+        (Fault::Close { executed: false }, PAGE, UNKNOWN),
         (Fault::ResetAfter(20), UNREADABLE, UNKNOWN),
         (Fault::Truncate(3), UNREADABLE, WITHHELD),
         (status(false), (502, None), (502, None)),

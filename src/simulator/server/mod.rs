@@ -275,6 +275,8 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // A connection that is gone already shows when it is read.
+        let _ = stream.set_nodelay(true);
         connection += 1;
         let from = connection::Peer { number: connection, address: peer.ip() };
         let serving = connection::serve(stream, acceptor.clone(), Arc::clone(&shared), from);
