@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Empty;
 
 use crate::domain::endpoint::{Changes, Method};
+use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
 use super::classify::AnswerType;
@@ -25,14 +26,15 @@ pub struct Outbound {
     passage: Passage,
     answer: Option<AnswerType>,
     changes: Changes,
+    secret: Option<CredentialSecret>,
     request: Request<Empty<Bytes>>,
 }
 
 impl Outbound {
     /// Takes it apart for sending, which can happen once.
     pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
-        let Self { passage, answer, changes, request } = self;
-        (Sending { passage, answer, changes }, request)
+        let Self { passage, answer, changes, secret, request } = self;
+        (Sending { passage, answer, changes, secret }, request)
     }
 }
 
@@ -41,6 +43,8 @@ pub(super) struct Sending {
     pub(super) passage: Passage,
     pub(super) answer: Option<AnswerType>,
     pub(super) changes: Changes,
+    /// The secret of the credential that acts, to search the answer for.
+    pub(super) secret: Option<CredentialSecret>,
 }
 
 /// The stage.
@@ -80,8 +84,11 @@ impl Check for Inject {
         if let Some(page) = page {
             headers.insert(PAGE, HeaderValue::from(page.get()));
         }
-        if let Some(credential) = permit.credential() {
-            let secret = passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?;
+        let secret = match permit.credential() {
+            Some(credential) => Some(passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?.clone()),
+            None => None,
+        };
+        if let Some(secret) = &secret {
             headers.insert(AUTHORIZATION, secret.expose_to_upstream());
         }
         if matches!(endpoint.method, Method::Post | Method::Put) {
@@ -93,7 +100,7 @@ impl Check for Inject {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let changes = endpoint.changes;
-        Ok(Outbound { passage, answer, changes, request })
+        Ok(Outbound { passage, answer, changes, secret, request })
     }
 }
 
