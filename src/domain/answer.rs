@@ -171,7 +171,9 @@ fn xml(text: &str) -> Result<(), Flaw> {
             Event::CData(_) => depth > 0,
             Event::GeneralRef(reference) => depth > 0 && is_reference(reference),
             Event::Comment(_) => true,
-            Event::PI(instruction) => is_name(instruction.target()) && !instruction.target().eq_ignore_ascii_case("xml"),
+            Event::PI(instruction) => {
+                is_name(instruction.target()) && !instruction.target().eq_ignore_ascii_case("xml")
+            }
             // It could declare entities, and defaults for what is not there.
             Event::DocType(_) => false,
         };
@@ -221,5 +223,171 @@ fn is_reference(reference: &BytesRef<'_>) -> bool {
         Ok(Some(character)) => is_xml_character(character),
         Ok(None) => resolve_xml_entity(reference).is_some(),
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(media: Media, body: impl AsRef<[u8]>) -> Result<(), Flaw> {
+        judge(media, End::Told, Bare::Count, body.as_ref())
+    }
+
+    /// So many opened, and closed again.
+    fn nested(open: &str, close: &str, depth: usize) -> String {
+        open.repeat(depth) + &close.repeat(depth)
+    }
+
+    #[test]
+    fn what_clickbank_sends_is_well_formed() {
+        let attributes: String = (0..MAX_ATTRIBUTES).map(|number| format!(" a{number}='x'")).collect();
+        for (media, body) in [
+            (Media::Json, ""),
+            (Media::Json, "null"),
+            (Media::Json, "12"),
+            (Media::Json, " [] \r\n"),
+            (Media::Json, r#"{"orderData":{"receipt":"A","affiliate":{"@nil":"true"},"note":"\ud83d [[[{{{ \" \\"}}"#),
+            (Media::Json, &nested("[", "]", MAX_NESTING)),
+            (Media::Json, &format!("[{}]", nested("[", "],", 63).trim_end_matches(',').to_owned().replace("],", "]"))),
+            (Media::Xml, ""),
+            (Media::Xml, "12"),
+            (Media::Xml, " 12\n"),
+            (Media::Xml, "<a/>"),
+            (Media::Xml, "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<a/>\n"),
+            (
+                Media::Xml,
+                "<?xml version='1.0' encoding='us-ascii'?><!-- c --><a b='&lt;&#xe9;' xmlns:c='d'><c:e>&amp;&#10;</c:e></a><?p q?>",
+            ),
+            (Media::Xml, "<a><![CDATA[<b>&undefined;]]>\u{e9}</a >"),
+            (Media::Xml, &nested("<a>", "</a>", MAX_NESTING)),
+            (Media::Xml, &format!("<a{attributes}/>")),
+            (Media::Text, ""),
+            (Media::Text, "Access is denied\r\n\t\u{e9}"),
+        ] {
+            assert_eq!(told(media, body), Ok(()), "{media:?} {body}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_what_it_says_it_is_is_told() {
+        let attributes: String = (0..=MAX_ATTRIBUTES).map(|number| format!(" a{number}='x'")).collect();
+        let deep_json = nested("[", "]", MAX_NESTING + 1);
+        let (deep_xml, deep_empty) =
+            (nested("<a>", "</a>", 65), format!("{}<a/>{}", "<a>".repeat(64), "</a>".repeat(64)));
+        let deepest = nested("{\"a\":", "}", 1_000_000).replace(":}", ":1}");
+        let many = format!("<a{attributes}/>");
+        use Flaw::{MalformedJson, MalformedText, MalformedXml, NestedTooDeep, NotUtf8};
+        let cases: Vec<(Media, &[u8], Flaw)> = vec![
+            (Media::Json, b" ", MalformedJson),
+            (Media::Json, b"{", MalformedJson),
+            (Media::Json, b"{}{}", MalformedJson),
+            (Media::Json, b"{}x", MalformedJson),
+            (Media::Json, b"[1,]", MalformedJson),
+            (Media::Json, b"{a:1}", MalformedJson),
+            (Media::Json, b"['a']", MalformedJson),
+            (Media::Json, b"NaN", MalformedJson),
+            (Media::Json, b"012a", MalformedJson),
+            (Media::Json, b"\"a\nb\"", MalformedJson),
+            (Media::Json, b"\"\\x\"", MalformedJson),
+            (Media::Json, b"\xef\xbb\xbf{}", MalformedJson),
+            (Media::Json, b"<a/>", MalformedJson),
+            (Media::Json, b"book-2", MalformedJson),
+            (Media::Json, b"\"\xe9\"", NotUtf8),
+            (Media::Json, b"\"\xed\xa0\x80\"", NotUtf8),
+            (Media::Json, b"\xff\xfe{\0}\0", NotUtf8),
+            (Media::Json, deep_json.as_bytes(), NestedTooDeep),
+            (Media::Json, deepest.as_bytes(), NestedTooDeep),
+            (Media::Xml, b" ", MalformedXml),
+            (Media::Xml, b"x", MalformedXml),
+            (Media::Xml, b"{}", MalformedXml),
+            (Media::Xml, b"<a>", MalformedXml),
+            (Media::Xml, b"<a", MalformedXml),
+            (Media::Xml, b"<a></b>", MalformedXml),
+            (Media::Xml, b"<a></A>", MalformedXml),
+            (Media::Xml, b"<a/><b/>", MalformedXml),
+            (Media::Xml, b"<a/></a>", MalformedXml),
+            (Media::Xml, b"<a/>x", MalformedXml),
+            (Media::Xml, b"x<a/>", MalformedXml),
+            (Media::Xml, b"<a/>&amp;", MalformedXml),
+            (Media::Xml, b"<![CDATA[x]]><a/>", MalformedXml),
+            (Media::Xml, b"<!-- only -->", MalformedXml),
+            (Media::Xml, b"<a><!-- a -- b --></a>", MalformedXml),
+            (Media::Xml, b"<a>]]></a>", MalformedXml),
+            (Media::Xml, b"<a>&nbsp;</a>", MalformedXml),
+            (Media::Xml, b"<a>&#0;</a>", MalformedXml),
+            (Media::Xml, b"<a>&#xffff;</a>", MalformedXml),
+            (Media::Xml, b"<a>& b</a>", MalformedXml),
+            (Media::Xml, b"<a b='&c;'/>", MalformedXml),
+            (Media::Xml, b"<a b='<'/>", MalformedXml),
+            (Media::Xml, b"<a b='1' b='2'/>", MalformedXml),
+            (Media::Xml, b"<a b=1/>", MalformedXml),
+            (Media::Xml, b"<a b/>", MalformedXml),
+            (Media::Xml, b"<1/>", MalformedXml),
+            (Media::Xml, b"<a\x01/>", MalformedXml),
+            (Media::Xml, b"<a>\x00</a>", MalformedXml),
+            (Media::Xml, b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", MalformedXml),
+            (Media::Xml, b"<!DOCTYPE a><a/>", MalformedXml),
+            (Media::Xml, b"<a/><?xml version='1.0'?>", MalformedXml),
+            (Media::Xml, b" <?xml version='1.0'?><a/>", MalformedXml),
+            (Media::Xml, b"<?xml version='1.1'?><a/>", MalformedXml),
+            (Media::Xml, b"<?xml version='1.0' encoding='UTF-7'?><a/>", MalformedXml),
+            (Media::Xml, b"<?xml version='1.0' encoding='ISO-8859-1'?><a/>", MalformedXml),
+            (Media::Xml, b"<a>\xe9</a>", NotUtf8),
+            (Media::Xml, many.as_bytes(), MalformedXml),
+            (Media::Xml, deep_xml.as_bytes(), NestedTooDeep),
+            (Media::Xml, deep_empty.as_bytes(), NestedTooDeep),
+            (Media::Text, b"a\0b", MalformedText),
+            (Media::Text, b"\x1b[2J", MalformedText),
+            (Media::Text, "\u{9b}2J".as_bytes(), MalformedText),
+            (Media::Text, b"\xe9", NotUtf8),
+        ];
+        for (media, body, flaw) in cases {
+            let shown: String = String::from_utf8_lossy(body).chars().take(80).collect();
+            assert_eq!(told(media, body), Err(flaw), "{media:?} {shown}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_stand_alone_in_the_answer_to_a_change() {
+        for media in [Media::Json, Media::Xml] {
+            assert_eq!(judge(media, End::Told, Bare::Name, b"book-2"), Ok(()));
+            for body in ["book 2", "<book-2", "{", &"x".repeat(MAX_NAME + 1)] {
+                assert!(judge(media, End::Told, Bare::Name, body.as_bytes()).is_err(), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_end_is_not_told_only_what_closes_itself_is_known_to_be_whole() {
+        for (media, body, whole) in [
+            (Media::Json, "{\"a\":1}", true),
+            (Media::Json, "[1]\n", true),
+            (Media::Json, "\"1\"", true),
+            (Media::Json, "null", true),
+            (Media::Json, "12", false),
+            (Media::Json, "1.5e1", false),
+            (Media::Json, "-1\n", false),
+            (Media::Json, "", false),
+            (Media::Xml, "<a/>", true),
+            (Media::Xml, "12", false),
+            (Media::Xml, "", false),
+            (Media::Text, "Access is den", false),
+            (Media::Text, "", false),
+        ] {
+            let expected = if whole { Ok(()) } else { Err(Flaw::PerhapsBrokenOff) };
+            assert_eq!(judge(media, End::Closed, Bare::Count, body.as_bytes()), expected, "{body}");
+            assert_eq!(told(media, body), Ok(()), "{body}");
+        }
+        // Of a whole one no beginning passes.
+        for (media, body) in [
+            (Media::Json, "{\"a\":[1,\"b\\\\\",null]}"),
+            (Media::Xml, "<?xml version='1.0'?><a b='c'><d>e&amp;</d><!-- f --></a>"),
+        ] {
+            for end in 0..body.len() {
+                let judged = judge(media, End::Closed, Bare::Count, &body.as_bytes()[..end]);
+                assert!(judged.is_err(), "{}", &body[..end]);
+            }
+        }
     }
 }

@@ -526,8 +526,24 @@ mod tests {
     fn hostile_texts_take_bounded_memory_and_one_pass() {
         // Each is two million bytes. Work that grew faster than the text would not end in the time of a test run.
         for unit in [
-            "%25", "%", "&#", "&#0", "&#x000000000000000000000000", "<!--", "<!---->", "-->", "\\", "\\u005c", "&amp;", "]]>",
-            "<![CDATA[", "%26amp;%26lt;!--", "7K3PLANTEDQ9X2CLICKBANKKEY8", "%37K3PLANTEDQ9X2CLICKBANKKEY8", "\n", "N",
+            "%25",
+            "%",
+            "&#",
+            "&#0",
+            "&#x000000000000000000000000",
+            "<!--",
+            "<!---->",
+            "-->",
+            "\\",
+            "\\u005c",
+            "&amp;",
+            "]]>",
+            "<![CDATA[",
+            "%26amp;%26lt;!--",
+            "7K3PLANTEDQ9X2CLICKBANKKEY8",
+            "%37K3PLANTEDQ9X2CLICKBANKKEY8",
+            "\n",
+            "N",
         ] {
             let text = unit.repeat(2_000_000 / unit.len());
             assert!(!shows(text.as_bytes()), "{unit}");
@@ -546,7 +562,8 @@ mod tests {
         }
         fn xml(text: &[u8]) -> Vec<u8> {
             let text = String::from_utf8_lossy(text);
-            quick_xml::escape::unescape(&text).map_or_else(|_| text.as_bytes().to_vec(), |text| text.into_owned().into())
+            quick_xml::escape::unescape(&text)
+                .map_or_else(|_| text.as_bytes().to_vec(), |text| text.into_owned().into())
         }
         let mut all = vec![text];
         let mut from = 0;
