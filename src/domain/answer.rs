@@ -228,6 +228,7 @@ fn is_reference(reference: &BytesRef<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::Flaw::{MalformedJson, MalformedText, MalformedXml, NestedTooDeep, NotUtf8};
     use super::*;
 
     fn told(media: Media, body: impl AsRef<[u8]>) -> Result<(), Flaw> {
@@ -239,9 +240,13 @@ mod tests {
         open.repeat(depth) + &close.repeat(depth)
     }
 
+    fn attributes(number: usize) -> String {
+        (0..number).fold(String::new(), |text, number| text + &format!(" a{number}='x'"))
+    }
+
     #[test]
     fn what_clickbank_sends_is_well_formed() {
-        let attributes: String = (0..MAX_ATTRIBUTES).map(|number| format!(" a{number}='x'")).collect();
+        let attributes = attributes(MAX_ATTRIBUTES);
         for (media, body) in [
             (Media::Json, ""),
             (Media::Json, "null"),
@@ -271,13 +276,12 @@ mod tests {
 
     #[test]
     fn what_is_not_what_it_says_it_is_is_told() {
-        let attributes: String = (0..=MAX_ATTRIBUTES).map(|number| format!(" a{number}='x'")).collect();
+        let attributes = attributes(MAX_ATTRIBUTES + 1);
         let deep_json = nested("[", "]", MAX_NESTING + 1);
         let (deep_xml, deep_empty) =
             (nested("<a>", "</a>", 65), format!("{}<a/>{}", "<a>".repeat(64), "</a>".repeat(64)));
         let deepest = nested("{\"a\":", "}", 1_000_000).replace(":}", ":1}");
         let many = format!("<a{attributes}/>");
-        use Flaw::{MalformedJson, MalformedText, MalformedXml, NestedTooDeep, NotUtf8};
         let cases: Vec<(Media, &[u8], Flaw)> = vec![
             (Media::Json, b" ", MalformedJson),
             (Media::Json, b"{", MalformedJson),

@@ -83,16 +83,15 @@ impl Traces {
     fn found_in(&self, window: &[u8]) -> bool {
         let mut end = self.shortest;
         while let (Some(&one), Some(&two)) = (window.get(end.wrapping_sub(2)), window.get(end - 1)) {
-            match self.shifts.get(hash(one, two)) {
-                Some(&shift @ 1..) => end += usize::from(shift),
-                _ => {
-                    let rest = window.get(end - self.shortest..).unwrap_or_default();
-                    if self.needles.iter().any(|needle| rest.starts_with(needle)) {
-                        return true;
-                    }
-                    end += 1;
-                }
+            if let Some(&shift @ 1..) = self.shifts.get(hash(one, two)) {
+                end += usize::from(shift);
+                continue;
             }
+            let rest = window.get(end - self.shortest..).unwrap_or_default();
+            if self.needles.iter().any(|needle| rest.starts_with(needle)) {
+                return true;
+            }
+            end += 1;
         }
         false
     }
@@ -295,7 +294,7 @@ const BEGINS: [bool; 256] = {
 /// What begins with a text's first byte. The text is in lower case.
 fn escape(text: &[u8], in_comment: bool) -> Escape {
     match text {
-        [b'%', b'u', rest @ ..] | [b'\\', b'u', rest @ ..] => match number(rest.get(..4).unwrap_or_default(), 16) {
+        [b'%' | b'\\', b'u', rest @ ..] => match number(rest.get(..4).unwrap_or_default(), 16) {
             Some(code) => Escape::Of(code, 6),
             None => Escape::None,
         },
@@ -432,7 +431,7 @@ mod tests {
     fn format_layer(text: &[u8], how: &[u8]) -> Vec<u8> {
         let (reserved, spellings): (&[u8], &[u8]) =
             [(&b"%"[..], &[1, 2][..]), (b"\\\"", &[3, 4]), (b"&<>", &[5, 6, 7, 8])][usize::from(how[0] % 3)];
-        let (punctuation, letters) = (how[0] > 8, how[0] % 4 == 0);
+        let (punctuation, letters) = (how[0] > 8, how[0].is_multiple_of(4));
         let spelling = |byte, how: u8| {
             let chosen = if u8::is_ascii_alphanumeric(&byte) { letters } else { punctuation };
             let escaped = chosen || reserved.contains(&byte);
@@ -452,11 +451,13 @@ mod tests {
             }
         }
         if url {
-            text.iter_mut().for_each(|digit| match digit {
-                b'+' => *digit = b'-',
-                b'/' => *digit = b'_',
-                _ => {}
-            });
+            for digit in &mut text {
+                match digit {
+                    b'+' => *digit = b'-',
+                    b'/' => *digit = b'_',
+                    _ => {}
+                }
+            }
             text.retain(|digit| *digit != b'=');
         }
         text
