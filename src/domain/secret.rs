@@ -1,6 +1,7 @@
 //! Secrets, as types that cannot be printed, compared in variable time, or left in memory when dropped.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
 use bytes::Bytes;
@@ -8,12 +9,21 @@ use http::HeaderValue;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::echo::Traces;
+
 /// The `Authorization` value that makes ClickBank obey: a real API key, alone or behind a legacy developer key.
 ///
 /// It is built once, at load. Requests share that one buffer, which is wiped when the last of them lets go of it. Only
 /// `stage::inject` takes the value out (a test holds that line).
 #[derive(Clone)]
-pub struct CredentialSecret(HeaderValue);
+pub struct CredentialSecret {
+    value: HeaderValue,
+    traces: Arc<Traces>,
+}
+
+/// What ClickBank publishes for programs that insist on a developer key. It is no secret.
+/// (<https://support.clickbank.com/hc/en-us/articles/18374965140884-August-17-2023-ClickBank-Integrations-No-Longer-Require-Developer-Keys>)
+const PUBLIC_DEVELOPER_KEY: &str = "DEV-123456789012345678901234567890123456";
 
 /// Why a text is not a ClickBank key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -41,16 +51,21 @@ impl CredentialSecret {
     /// When a text cannot be such a key. The error never repeats the text.
     pub fn parse(api_key: &str, developer_key: Option<&str>) -> Result<Self, CredentialSecretError> {
         let api_key = Self::check(api_key, "API-")?;
+        let developer_key = developer_key.map(|developer_key| Self::check(developer_key, "DEV-")).transpose()?;
         let mut value = Zeroizing::new(Vec::with_capacity(api_key.len() + 160));
         if let Some(developer_key) = developer_key {
-            value.extend_from_slice(Self::check(developer_key, "DEV-")?.as_bytes());
+            value.extend_from_slice(developer_key.as_bytes());
             value.push(b':');
         }
         value.extend_from_slice(api_key.as_bytes());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
             .map_err(|_| CredentialSecretError::Shape("API-"))?;
         value.set_sensitive(true);
-        Ok(Self(value))
+        let secret = developer_key.filter(|developer_key| *developer_key != PUBLIC_DEVELOPER_KEY);
+        let secrets = [Some(api_key), secret].into_iter().flatten();
+        // Everybody knows the prefixes, so a key without its own is as good as the whole.
+        let secrets: Vec<&str> = secrets.filter_map(|key| key.split_once('-')).map(|(_, random)| random).collect();
+        Ok(Self { value, traces: Arc::new(Traces::of(&secrets)) })
     }
 
     fn check<'a>(text: &'a str, prefix: &'static str) -> Result<&'a str, CredentialSecretError> {
@@ -70,7 +85,15 @@ impl CredentialSecret {
     /// The header value. For `stage::inject` alone.
     #[must_use]
     pub fn expose_to_upstream(&self) -> HeaderValue {
-        self.0.clone()
+        self.value.clone()
+    }
+
+    /// Whether a text repeats the API key or the developer key: as it is, in any case, escaped as URLs, JSON, XML and
+    /// HTML do it (up to three times over), in base64 or hexadecimal, with or without white space between. What
+    /// ClickBank publishes as a developer key for everybody does not count.
+    #[must_use]
+    pub fn shows_in(&self, text: &[u8]) -> bool {
+        self.traces.show_in(text)
     }
 }
 

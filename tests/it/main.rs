@@ -12,6 +12,7 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod answers_that_are_not_what_they_claim;
 mod ask;
 mod boundaries;
 mod call_reading;
@@ -24,6 +25,7 @@ mod decisions;
 mod demo;
 mod documentation;
 mod drain_and_signals;
+mod echoed_credential;
 mod example_configurations;
 mod facts;
 mod golden;
