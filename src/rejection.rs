@@ -203,7 +203,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in alphabetical order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,

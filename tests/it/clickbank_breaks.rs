@@ -22,6 +22,7 @@ const UNREADABLE: Told = (502, Some("answer-unreadable"));
 const TOO_LARGE: Told = (502, Some("answer-too-large"));
 const TIMEOUT: Told = (504, Some("upstream-timeout"));
 const UNKNOWN: Told = (502, Some("outcome-unknown"));
+const ECHOED: Told = (502, Some("credential-echoed"));
 const WITHHELD: Told = (502, Some("executed-answer-withheld"));
 
 async fn scene() -> Scene {
@@ -72,13 +73,17 @@ async fn whatever_comes_of_it_is_told_and_done_with() {
         (Fault::Charset("utf-16".to_owned()), UNREADABLE, WITHHELD),
         (Fault::Gzip { compressed: true }, UNREADABLE, WITHHELD),
         (Fault::EndlessBody(64 << 20), TOO_LARGE, WITHHELD),
-        (Fault::EchoHeader(EchoForm::Plain), PAGE, PASSES),
         (Fault::Surplus, PAGE, PASSES),
         (Fault::BareLf, PAGE, PASSES),
         (Fault::SameLengthTwice, PAGE, PASSES),
         (Fault::LengthAndChunked, PAGE, PASSES),
     ] {
         tell(&scene, fault, read, change).await;
+    }
+    for form in [EchoForm::Plain, EchoForm::Percent, EchoForm::Base64, EchoForm::Json, EchoForm::Xml] {
+        for fault in [Fault::EchoHeader(form), Fault::EchoBody(form)] {
+            tell(&scene, fault, ECHOED, WITHHELD).await;
+        }
     }
 }
 
