@@ -124,6 +124,38 @@ async fn what_arrived_is_told_without_any_secret() {
 }
 
 #[tokio::test]
+async fn what_was_done_is_told_apart_from_what_was_asked_for() {
+    let simulator = simulator().await;
+    let (acme, orbit) = (key(&simulator, "acme"), key(&simulator, "orbit"));
+    let receipt = {
+        let world = simulator.world();
+        let mut sold = world.records().orders.iter().filter(|order| order.seller.as_str() == "acme");
+        sold.find(|order| order.subscription.is_none() && world.records().orders_of(&order.receipt).count() == 1)
+            .unwrap()
+            .receipt
+            .clone()
+    };
+    let refund = format!("POST /rest/1.3/tickets/{receipt}?type=rfnd&reason=ticket.type.refund.1&refundType=FULL");
+    simulator.add_fault(FaultRule::new(Fault::Reset { executed: false }).once()).unwrap();
+    let mut client = RawTls::connect(&simulator).await;
+    client.send(format!("{refund} HTTP/1.1\r\nHost: s\r\nAuthorization: {acme}\r\n\r\n")).await;
+    let _ = client.rest().await;
+    assert_eq!(call(&simulator, &refund, &orbit).await, 403, "another seller's");
+    assert_eq!(ask(&simulator, "GET /executed", "").await.json(), json!({"executed": []}));
+    assert_eq!(call(&simulator, &refund, &acme).await, 200);
+    let told = ask(&simulator, "GET /executed", "").await.json();
+    let executed = told["executed"].as_array().unwrap();
+    assert_eq!(executed.len(), 1);
+    assert_eq!(
+        (&executed[0]["change"], &executed[0]["ticket_type"], &executed[0]["about"], &executed[0]["seller"]),
+        (&json!("open-ticket"), &json!("REFUND"), &json!(receipt), &json!("acme"))
+    );
+    assert_ne!(executed[0]["refunded"], "0.00");
+    assert_eq!(ask(&simulator, "POST /reset", "").await.status, 204);
+    assert_eq!(ask(&simulator, "GET /executed", "").await.json(), json!({"executed": []}));
+}
+
+#[tokio::test]
 async fn a_reset_puts_everything_back_to_the_beginning() {
     let mut config = SimulatorConfig { control: Some("[::1]:0".parse().unwrap()), ..SimulatorConfig::default() };
     config.limits.per_day = std::num::NonZeroU32::new(2);
@@ -162,6 +194,7 @@ async fn bad_questions_are_answered_with_the_field_and_the_mend() {
         ("POST /faults", &large, 413, "body", "one rule"),
         ("PUT /faults", "", 405, "method", "GET, POST, DELETE"),
         ("GET /reset", "", 405, "method", "POST"),
+        ("POST /executed", "", 405, "method", "GET"),
         ("POST /requests", "", 405, "method", "GET, DELETE"),
         ("GET /faults/1", "", 405, "method", "DELETE"),
         ("DELETE /faults/x", "", 404, "id", "GET /faults"),

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use super::received::{Outcome, Received};
 use super::{ACCEPT_PAUSE, Shared, lock};
 use crate::simulator::fault::{ActiveFault, RuleError, Scalar, read_rule};
+use crate::simulator::world::{Executed, TicketKind};
 
 /// The largest body: a rule is a few hundred bytes.
 const MOST_BODY_BYTES: usize = 64 * 1024;
@@ -120,6 +121,13 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
             }
             _ => other("GET, POST, DELETE"),
         },
+        "/executed" => match parts.method {
+            Method::GET => {
+                let executed: Vec<Value> = lock(&shared.world).executed().iter().map(show_executed).collect();
+                Ok(respond(StatusCode::OK, Some(&json!({ "executed": executed }))))
+            }
+            _ => other("GET"),
+        },
         "/reset" => match parts.method {
             Method::POST => {
                 shared.reset();
@@ -206,6 +214,18 @@ fn show_request(received: &Received) -> Value {
     })
 }
 
+/// A change that was done.
+fn show_executed(executed: &Executed) -> Value {
+    json!({
+        "change": executed.kind.name(),
+        "ticket_type": executed.kind.ticket_kind().map(TicketKind::code),
+        "about": executed.about,
+        "ticket": executed.ticket,
+        "seller": executed.seller.as_str(),
+        "refunded": executed.refunded.to_string(),
+    })
+}
+
 /// A rule as it would be written, with its number and its counts.
 fn show_fault(active: &ActiveFault) -> Value {
     let mut shown = Map::new();
@@ -236,7 +256,7 @@ impl From<Refusal> for Response<Full<Bytes>> {
             ),
             Refusal::NoSuchPath => (
                 StatusCode::NOT_FOUND,
-                error("path", "there is nothing here", "there is /requests, /faults, /faults/ID and /reset"),
+                error("path", "there is nothing here", "there is /requests, /executed, /faults, /faults/ID and /reset"),
             ),
             Refusal::OtherMethod(allow) => {
                 allowed = Some(allow);

@@ -63,6 +63,39 @@ pub enum ChangeKind {
     DeleteProduct,
 }
 
+impl ChangeKind {
+    /// In one word, as the control endpoint tells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenTicket(_) => "open-ticket",
+            Self::CommentTicket => "comment-ticket",
+            Self::CloseTicket => "close-ticket",
+            Self::ReopenTicket => "reopen-ticket",
+            Self::ChangeTicket(_) => "change-ticket",
+            Self::AcceptReturn => "accept-return",
+            Self::Reinstate => "reinstate",
+            Self::Pause => "pause",
+            Self::Extend => "extend",
+            Self::ChangeDate => "change-date",
+            Self::ChangeProduct => "change-product",
+            Self::ChangeAddress => "change-address",
+            Self::AddShipNotice => "add-ship-notice",
+            Self::PutProduct => "put-product",
+            Self::DeleteProduct => "delete-product",
+        }
+    }
+
+    /// What the ticket asks for that was opened or changed.
+    #[must_use]
+    pub const fn ticket_kind(self) -> Option<TicketKind> {
+        match self {
+            Self::OpenTicket(kind) | Self::ChangeTicket(kind) => Some(kind),
+            _ => None,
+        }
+    }
+}
+
 /// One item of one seller's under one receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SoldItem {
