@@ -12,6 +12,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn not_granted() -> Vec<Row> {
     let required = refused(400, "nickname-required");
     let confined = refused(403, "confined-credential-required");
+    let unsupported = refused(501, "not-supported");
     let products = "/rest/1.3/products/list";
     let post = |caller: &str, target: &str| {
         line(&format!("POST {target} HTTP/1.1")).replace("{app}", &format!("{{{caller}}}"))
@@ -73,6 +74,9 @@ fn not_granted() -> Vec<Row> {
         ("a wider key's list", get_as("orbit", "/rest/1.3/tickets/list"), confined),
         ("a wider key's notices", get_as("orbit", "/rest/1.3/shipping2/list"), confined),
         ("as an affiliate behind a wider key", get_as("orbit", &format!("{LIST}?role=AFFILIATE")), confined),
+        ("orders behind a wider key", get_as("orbit", LIST), unsupported),
+        ("an order behind a wider key", get_as("orbit", "/rest/1.3/orders2/{foreign receipt}"), unsupported),
+        ("a refund, which is not sent yet", post("app", "/rest/1.3/tickets/{receipt}?type=rfnd&reason=x"), unsupported),
         (
             "a refund without the permission",
             post("reader", "/rest/1.3/tickets/{receipt}?type=rfnd&reason=x"),
@@ -160,6 +164,12 @@ fn granted() -> Vec<Row> {
             without("authorization", &xml("/rest/1.3/orders2/schema")),
         ),
         ("an order", get("/rest/1.3/orders2/{receipt}"), 200, xml("/rest/1.3/orders2/{receipt}")),
+        (
+            "a foreign order, which a confined credential does not reach",
+            get("/rest/1.3/orders2/{foreign receipt}"),
+            403,
+            xml("/rest/1.3/orders2/{foreign receipt}"),
+        ),
         (
             "an order's status",
             line("HEAD /rest/1.3/orders2/{receipt} HTTP/1.1"),

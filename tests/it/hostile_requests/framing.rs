@@ -3,8 +3,8 @@
 //! Most rows carry a second request where a careless reader would find one. It would fetch acme's products.
 
 use super::table::{
-    BODY, COUNT, HUNG_UP, KEY, MALFORMED, METHOD, PARAMETER, PERMISSION, Refusal, Row, UNKNOWN, ended, get, get_as,
-    line, passing, passing_last, refusals, text, with, without_key, xml,
+    BLOCKED, BODY, COUNT, HUNG_UP, KEY, MALFORMED, METHOD, PARAMETER, PERMISSION, Refusal, Row, UNKNOWN, ended, get,
+    get_as, line, passing, passing_last, refusals, text, with, without_key, xml,
 };
 
 /// Stands for the second request; `{smuggled length}` and `{smuggled size}` for its bytes in decimal and in hexadecimal.
@@ -70,6 +70,7 @@ fn bodies_of_the_refused() -> Vec<Row> {
         ("chunks of one with nobody's key", coded.replacen("{app}", "cbgw_nobodys", 1), KEY.last()),
         ("chunks of one without grants", coded.replacen("{app}", "{nothing}", 1), PERMISSION.last()),
         ("chunks of one for no endpoint", coded.replacen("orders2/count", "nothing", 1), UNKNOWN.last()),
+        ("chunks of one for what is never granted", coded.replacen("orders2/count", "debug", 1), BLOCKED.last()),
         ("chunks of one with another method", coded.replacen("GET /", "PATCH /", 1), METHOD.last()),
         ("chunks of one with an unknown parameter", coded.replacen("count ", "count?x=y ", 1), PARAMETER.last()),
     ])
