@@ -1,6 +1,6 @@
 //! How bytes arrive makes no difference, nor does what came before on the same connection.
 
-use super::table::{COUNT, Stage, Way, get, get_as, text, with, without_key, xml};
+use super::table::{COUNT, Got, Stage, Way, get, get_as, text, with, without_key, xml};
 
 const PRODUCT: &str = "/rest/1.3/products/guide-1?site=acme";
 
@@ -30,7 +30,7 @@ async fn a_key_counts_for_the_request_that_brings_it_and_for_no_other() {
 }
 
 /// Requests that pass and that do not, with what comes of each.
-fn samples() -> Vec<(String, (u16, Option<&'static str>), Vec<String>)> {
+fn samples() -> Vec<(String, Got, Vec<String>)> {
     let malformed = (400, Some("malformed-request"));
     vec![
         (get(PRODUCT), (200, None), vec![xml(PRODUCT)]),

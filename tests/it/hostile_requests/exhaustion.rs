@@ -82,7 +82,7 @@ fn heads() -> Vec<Row> {
             passes("64 header fields", counted(FIELDS)),
             passes(
                 "64 header fields of all names",
-                with(&(2..FIELDS).map(|n| format!("X-{n}: y\r\n")).collect::<String>()),
+                with(&(2..FIELDS).fold(String::new(), |lines, n| format!("{lines}X-{n}: y\r\n"))),
             ),
             passes("a long name", with(&format!("{}: y\r\n", "X".repeat(10_000)))),
             passes("a long cookie", with(&format!("Cookie: {}\r\n", "x".repeat(12_000)))),

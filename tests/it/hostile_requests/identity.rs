@@ -1,8 +1,8 @@
 //! Exactly one `Authorization` field with exactly one key that counts, for this request only.
 
 use super::table::{
-    COUNT, KEY, MALFORMED, PARAMETER, PERMISSION, Row, behind, get, get_as, passing, refusals, text, with, without_key,
-    xml,
+    COUNT, Got, KEY, MALFORMED, PARAMETER, PERMISSION, Row, behind, get, get_as, passing, refusals, several, text,
+    with, without_key, xml,
 };
 
 fn value(value: &str) -> String {
@@ -128,50 +128,41 @@ fn in_each_form() -> Vec<Row> {
 
 /// Several requests on one connection, sent all at once.
 fn for_one_request() -> Vec<Row> {
-    let row = |name, requests: &[String], got: &[(u16, Option<&'static str>)], arrives: &[String]| Row {
-        name,
-        sent: requests.concat(),
-        ends: false,
-        got: got.to_vec(),
-        closes: false,
-        arrives: arrives.to_vec(),
+    let row = |name, requests: &[&String], got: &[Got], arrives: &[&String]| {
+        several(name, requests.iter().map(|request| request.as_str()).collect(), got, false, arrives)
     };
-    let good = get(COUNT);
+    let (good, none, count) = (get(COUNT), without_key(""), text(COUNT));
     let product = |caller, site| get_as(caller, &format!("/rest/1.3/products/guide-1?site={site}"));
     let arriving = |site| xml(&format!("/rest/1.3/products/guide-1?site={site}"));
+    let (acme, zenith) = (arriving("acme"), behind("zenith", &arriving("zenith")));
     let (key, nickname) = ((401, Some("key-refused")), (403, Some("nickname-not-granted")));
     vec![
-        row("none after one", &[good.clone(), without_key("")], &[(200, None), key], &[text(COUNT)]),
-        row("one after none", &[without_key(""), good.clone()], &[key, (200, None)], &[text(COUNT)]),
-        row(
-            "none between two",
-            &[good.clone(), without_key(""), good.clone()],
-            &[(200, None), key, (200, None)],
-            &[text(COUNT), text(COUNT)],
-        ),
+        row("none after one", &[&good, &none], &[(200, None), key], &[&count]),
+        row("one after none", &[&none, &good], &[key, (200, None)], &[&count]),
+        row("none between two", &[&good, &none, &good], &[(200, None), key, (200, None)], &[&count, &count]),
         row(
             "an inactive one after an active one",
-            &[good.clone(), get_as("inactive", COUNT)],
+            &[&good, &get_as("inactive", COUNT)],
             &[(200, None), key],
-            &[text(COUNT)],
+            &[&count],
         ),
         row(
             "one without grants after one with",
-            &[good, get_as("nothing", COUNT)],
+            &[&good, &get_as("nothing", COUNT)],
             &[(200, None), (403, Some("permission-missing"))],
-            &[text(COUNT)],
+            &[&count],
         ),
         row(
             "two callers in turn, each with its own",
-            &[product("app", "acme"), product("shop", "zenith"), product("app", "acme")],
+            &[&product("app", "acme"), &product("shop", "zenith"), &product("app", "acme")],
             &[(200, None); 3],
-            &[arriving("acme"), behind("zenith", &arriving("zenith")), arriving("acme")],
+            &[&acme, &zenith, &acme],
         ),
         row(
             "two callers in turn, each after the other's",
-            &[product("app", "acme"), product("shop", "acme"), product("shop", "zenith"), product("app", "zenith")],
+            &[&product("app", "acme"), &product("shop", "acme"), &product("shop", "zenith"), &product("app", "zenith")],
             &[(200, None), nickname, (200, None), nickname],
-            &[arriving("acme"), behind("zenith", &arriving("zenith"))],
+            &[&acme, &zenith],
         ),
     ]
 }

@@ -2,14 +2,14 @@
 
 use super::table::{
     BODY, COUNT, HUNG_UP, KEY, MALFORMED, METHOD, NICKNAME, PARAMETER, PERMISSION, Row, UNKNOWN, change, ended, get,
-    head, line, passing, passing_last, refusals, text, without_key, xml,
+    head, line, passing, passing_last, refusals, several, text, without_key, xml,
 };
 
 const PRODUCT: &str =
     "/rest/1.3/products/new-1?site=acme&currency=USD&price=37.00&language=EN&title=Guide&digital=true&categories=EBOOK";
 
 pub(super) fn rows() -> Vec<Row> {
-    [refused(), once(), several()].concat()
+    [refused(), once(), one_after_another()].concat()
 }
 
 fn put(lines: &str) -> String {
@@ -127,50 +127,42 @@ fn once() -> Vec<Row> {
 }
 
 /// Sent all at once, without waiting for an answer.
-fn several() -> Vec<Row> {
+fn one_after_another() -> Vec<Row> {
     let changed = change(&format!("PUT {PRODUCT}"));
     let delete = line("DELETE /rest/1.3/products/new-1?site=acme HTTP/1.1");
     let deleted = head("DELETE /rest/1.3/products/new-1?site=acme", "application/xml");
-    let row = |name, sent: String, got: &[(u16, Option<&'static str>)], closes, arrives: &[String]| Row {
-        name,
-        sent,
-        ends: false,
-        got: got.to_vec(),
-        closes,
-        arrives: arrives.to_vec(),
-    };
     let malformed = (400, Some("malformed-request"));
     vec![
-        row("two changes", put("").repeat(2), &[(200, None); 2], false, &[changed.clone(), changed.clone()]),
-        row(
+        several("two changes", put("").repeat(2), &[(200, None); 2], false, &[&changed, &changed]),
+        several(
             "a change and its undoing",
             put("") + &delete,
             &[(200, None), (204, None)],
             false,
-            &[changed.clone(), deleted],
+            &[&changed, &deleted],
         ),
-        row(
+        several(
             "a change behind a refused one",
             without_key("") + &put(""),
             &[(401, Some("key-refused")), (200, None)],
             false,
-            &[changed.clone()],
+            &[&changed],
         ),
-        row("a change behind one in doubt", get(&format!("{COUNT};")) + &put(""), &[malformed], true, &[]),
-        row(
+        several("a change behind one in doubt", get(&format!("{COUNT};")) + &put(""), &[malformed], true, &[]),
+        several(
             "a change in the body of another",
-            put(&format!("Content-Length: {}\r\n", 200)) + &put(""),
+            put("Content-Length: 200\r\n") + &put(""),
             &[(400, Some("body-not-allowed"))],
             true,
             &[],
         ),
-        row("a change and garbage", put("") + "\0\r\n" + &put(""), &[(200, None), malformed], true, &[changed.clone()]),
-        row(
+        several("a change and garbage", put("") + "\0\r\n" + &put(""), &[(200, None), malformed], true, &[&changed]),
+        several(
             "a change between two looks",
             get(COUNT) + &put("") + &get(COUNT),
             &[(200, None); 3],
             false,
-            &[text(COUNT), changed, text(COUNT)],
+            &[&text(COUNT), &changed, &text(COUNT)],
         ),
     ]
 }

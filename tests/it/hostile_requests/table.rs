@@ -29,6 +29,9 @@ pub(super) enum Class {
     Exhaustion,
 }
 
+/// The status of an answer, and the gateway's code if it is a refusal.
+pub(super) type Got = (u16, Option<&'static str>);
+
 /// Bytes on a connection of their own, and all that comes of them.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -38,7 +41,7 @@ pub(super) struct Row {
     /// Whether the caller says that it sends no more.
     pub(super) ends: bool,
     /// Status and code of each answer, in order.
-    pub(super) got: Vec<(u16, Option<&'static str>)>,
+    pub(super) got: Vec<Got>,
     /// Whether the connection closes after the last answer. If it does not, it has to be in step.
     pub(super) closes: bool,
     /// The heads that arrive at ClickBank, each of them whole, in order.
@@ -104,6 +107,12 @@ pub(super) fn passing(rows: impl IntoIterator<Item = (&'static str, String, u16,
 /// The same, where the request is the last of its connection.
 pub(super) fn passing_last(rows: impl IntoIterator<Item = (&'static str, String, u16, String)>) -> Vec<Row> {
     passing(rows).into_iter().map(|row| Row { closes: true, ..row }).collect()
+}
+
+/// A row of several requests, sent all at once.
+pub(super) fn several(name: &'static str, sent: String, got: &[Got], closes: bool, arrives: &[&String]) -> Row {
+    let arrives = arrives.iter().map(|head| (*head).clone()).collect();
+    Row { name, sent, ends: false, got: got.to_vec(), closes, arrives }
 }
 
 /// The same rows, where the caller says that it sends no more.
@@ -301,9 +310,10 @@ impl Stage {
         let mut got = Vec::new();
         let mut closes = row.got.is_empty() || row.ends || row.sent.contains(" HTTP/1.0\r\n");
         for _ in &row.got {
-            let answer = match row.sent.starts_with("HEAD ") {
-                true => Some(connection.answer_to_head().await),
-                false => connection.next_answer().await,
+            let answer = if row.sent.starts_with("HEAD ") {
+                Some(connection.answer_to_head().await)
+            } else {
+                connection.next_answer().await
             };
             let Some(answer) = answer else { break };
             closes |= answer.header("connection") == Some("close");
