@@ -14,14 +14,9 @@
     reason = "a benchmark that fails should fail loudly"
 )]
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use clickbank_gateway::domain::secret::IssuedKey;
 use clickbank_gateway::keys::issue;
 use clickbank_gateway::simulator::{Simulator, SimulatorConfig};
 use http::Request;
@@ -30,58 +25,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
+mod support;
+
+use support::{Error, Gateway, TARGET, configure, microseconds, percentile};
+
 const ROUNDS: usize = 3_000;
 const STARTS: usize = 15;
-const TARGET: &str = "/rest/1.3/quickstats/list?account=acme";
-
-type Error = Box<dyn std::error::Error>;
-
-/// A gateway in a process of its own; killed when dropped.
-struct Gateway {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Gateway {
-    fn start(config: &Path) -> Result<Self, Error> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_clickbank-gateway"))
-            .args(["--config".as_ref(), config.as_os_str(), "serve".as_ref(), "--log".as_ref(), "json".as_ref()])
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
-        let address = loop {
-            let line = lines.next().ok_or("the gateway did not start")??;
-            let event: serde_json::Value = serde_json::from_str(&line)?;
-            if event["message"] == "serving" {
-                break event["address"].as_str().ok_or("no address")?.parse()?;
-            }
-        };
-        // Its log is read to the end, so that it never waits for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, address })
-    }
-
-    /// Processor time so far, user and system.
-    fn processor_time(&self) -> Result<Duration, Error> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().ok_or("no fields")?.split_whitespace().collect();
-        // Fields 14 and 15 of proc(5), in hundredths of a second.
-        Ok(Duration::from_millis(10 * (fields[11].parse::<u64>()? + fields[12].parse::<u64>()?)))
-    }
-
-    fn resident_kibibytes(&self) -> Result<u64, Error> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 async fn call<C>(client: &Client<C, Empty<Bytes>>, base: &str, key: &str) -> Result<Duration, Error>
 where
@@ -101,52 +50,12 @@ where
     Ok(began.elapsed())
 }
 
-fn configure(directory: &Path, simulator: &Simulator, key: &IssuedKey) -> Result<(), Error> {
-    let secret = simulator.keys().iter().find(|key| key.name() == "acme").ok_or("no key")?.secret().expose().to_owned();
-    std::fs::write(directory.join("secret"), secret)?;
-    std::fs::write(directory.join("ca.pem"), simulator.ca_pem())?;
-    std::fs::write(
-        directory.join("gateway.toml"),
-        format!(
-            "[listen]\naddress = \"127.0.0.1:0\"\n[health]\naddress = \"127.0.0.1:0\"\n\
-             [upstream]\nurl = \"{}\"\nca_file = \"ca.pem\"\n\
-             [limits]\nper_second = 100000\nper_day = 100000000\n[nicknames]\nacme = \"seller\"\n\
-             [credentials.acme]\napi_key = {{ file = \"secret\" }}\n[credentials.acme.reach]\norders_read = [\"acme\"]\n",
-            simulator.url()
-        ),
-    )?;
-    std::fs::write(
-        directory.join("keys.toml"),
-        format!(
-            "[keys.bench]\nid = \"key_bench\"\nstatus = \"active\"\ndigest = \"{}\"\n[keys.bench.grants]\norders_read = [\"acme\"]\n",
-            key.digest()
-        ),
-    )?;
-    Ok(())
-}
-
-fn percentile(times: &mut [Duration], part: f64) -> Duration {
-    times.sort_unstable();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index"
-    )]
-    let index = ((times.len() - 1) as f64 * part) as usize;
-    times[index]
-}
-
-fn microseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000_000.0
-}
-
 #[expect(clippy::print_stdout, reason = "a benchmark reports there")]
 async fn measure() -> Result<(), Error> {
     let simulator = Simulator::start(SimulatorConfig::default()).await?;
     let directory = tempfile::tempdir()?;
     let key = issue::new_key()?;
-    configure(directory.path(), &simulator, &key)?;
+    configure(directory.path(), &simulator, &key, "")?;
     let config = directory.path().join("gateway.toml");
 
     let plain = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(HttpConnector::new());

@@ -9,7 +9,7 @@
 //!
 //! Read the modules in this order: what the rules are ([`domain`]), where they come from ([`keys`], [`config`],
 //! [`snapshot`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`]), what runs it
-//! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`cli`]), and what stands in for ClickBank
+//! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`process`], [`cli`]), and what stands in for ClickBank
 //! ([`simulator`]).
 
 // The rules, pure: nicknames, permissions, endpoints, targets, the matrix and its decision.
@@ -49,6 +49,8 @@ pub mod health;
 mod listen;
 // HTTP/1's grammar, read strictly where the HTTP library is lenient.
 pub mod http1;
+// What the process asks of the system for itself.
+pub mod process;
 // Listening, connections, and the end of both.
 pub mod server;
 // Where log lines go and how they look.

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    clickbank_gateway::process::shut_in();
     clickbank_gateway::cli::run()
 }

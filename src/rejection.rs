@@ -89,6 +89,11 @@ pub enum Rejection {
     AnswerTooLarge,
     /// ClickBank does not accept the credential.
     CredentialRefused,
+    /// ClickBank's answer repeats the credential.
+    CredentialEchoed {
+        /// Whether it answered, and refused, a change. Otherwise it answered a read.
+        of_change: bool,
+    },
     /// A change was sent, and no answer came.
     OutcomeUnknown,
     /// A change was done, and its answer cannot be released.
@@ -150,6 +155,8 @@ pub enum Code {
     BodyNotAllowed,
     /// `confined-credential-required`
     ConfinedCredentialRequired,
+    /// `credential-echoed`
+    CredentialEchoed,
     /// `credential-refused`
     CredentialRefused,
     /// `endpoint-blocked`
@@ -196,11 +203,12 @@ pub enum Code {
 
 impl Code {
     /// All codes, in alphabetical order.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,
         Self::ConfinedCredentialRequired,
+        Self::CredentialEchoed,
         Self::CredentialRefused,
         Self::EndpointBlocked,
         Self::ExecutedAnswerWithheld,
@@ -232,6 +240,7 @@ impl Code {
             Self::AnswerUnreadable => "answer-unreadable",
             Self::BodyNotAllowed => "body-not-allowed",
             Self::ConfinedCredentialRequired => "confined-credential-required",
+            Self::CredentialEchoed => "credential-echoed",
             Self::CredentialRefused => "credential-refused",
             Self::EndpointBlocked => "endpoint-blocked",
             Self::ExecutedAnswerWithheld => "executed-answer-withheld",
@@ -290,6 +299,7 @@ impl Rejection {
             Self::AnswerUnreadable => Code::AnswerUnreadable,
             Self::AnswerTooLarge => Code::AnswerTooLarge,
             Self::CredentialRefused => Code::CredentialRefused,
+            Self::CredentialEchoed { .. } => Code::CredentialEchoed,
             Self::OutcomeUnknown => Code::OutcomeUnknown,
             Self::ExecutedAnswerWithheld => Code::ExecutedAnswerWithheld,
             Self::Overloaded => Code::Overloaded,
@@ -324,7 +334,11 @@ impl Rejection {
     pub const fn is_alarming(&self) -> bool {
         matches!(
             self,
-            Self::CredentialRefused | Self::UpstreamUnreachable | Self::OutcomeUnknown | Self::ExecutedAnswerWithheld
+            Self::CredentialRefused
+                | Self::CredentialEchoed { .. }
+                | Self::UpstreamUnreachable
+                | Self::OutcomeUnknown
+                | Self::ExecutedAnswerWithheld
         )
     }
 
@@ -397,6 +411,16 @@ impl Rejection {
             }
             Self::CredentialRefused => {
                 "ClickBank does not accept the credential that acts for this call. The gateway's operator has to see to it."
+                    .to_owned()
+            }
+            Self::CredentialEchoed { of_change: false } => {
+                "ClickBank's answer repeats the credential that acts for this call, so it is not released. Nothing was changed. The \
+                 gateway's operator has to see to it."
+                    .to_owned()
+            }
+            Self::CredentialEchoed { of_change: true } => {
+                "ClickBank refused the change, in an answer that repeats the credential that acts for this call, so it is not \
+                 released. The gateway's operator has to see to it."
                     .to_owned()
             }
             Self::OutcomeUnknown => {

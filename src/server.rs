@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
@@ -16,14 +15,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{Started, Status};
 use crate::config::{Config, ListenAddress};
-use crate::connection::{self, Slots};
+use crate::connection::{self, Reception, Slots};
 use crate::health::{Health, serve_health};
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
-use crate::pipeline::{Pipeline, Shared, pipeline};
+use crate::pipeline::{Shared, pipeline};
 
-/// The most connections of callers at one time.
-const MAX_CONNECTIONS: usize = 8_192;
+/// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
+const OTHER_FILES: u64 = 256;
 /// How often the count of the day's requests is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -107,11 +106,13 @@ impl Gateway {
         };
         let accept = Accept {
             listener,
-            tls: config.listen.tls.map(TlsAcceptor::from),
-            pipeline: pipeline(&shared, &config.upstream),
-            slots: Slots::new(MAX_CONNECTIONS),
+            reception: Arc::new(Reception {
+                tls: config.listen.tls.map(TlsAcceptor::from),
+                pipeline: pipeline(&shared, &config.upstream),
+                stop: gateway.stop.clone(),
+            }),
+            slots: Slots::new(most_connections(config.listen.max_connections)),
             connections: gateway.connections.clone(),
-            stop: gateway.stop.clone(),
         };
         gateway.background.spawn(accept.run());
         let health = serve_health(health_listener, Arc::clone(&gateway.health), gateway.stop_health.clone());
@@ -194,6 +195,21 @@ impl Gateway {
     }
 }
 
+/// How many connections of callers there may be, with the files that the system grants.
+fn most_connections(wanted: usize) -> usize {
+    let files = crate::process::open_files();
+    let granted = usize::try_from(files.saturating_sub(OTHER_FILES).max(files / 2)).unwrap_or(usize::MAX);
+    if granted < wanted {
+        tracing::warn!(
+            wanted,
+            granted,
+            open_files = files,
+            "fewer connections than `max_connections` fit into the open files that the system grants; raise `ulimit -n`"
+        );
+    }
+    wanted.min(granted)
+}
+
 async fn bind(address: &ListenAddress, access: Access) -> Result<(Listener, ListenAddress), StartError> {
     let failed = |source| StartError::Listen { address: address.to_string(), source };
     let listener = Listener::bind(address, access).await.map_err(failed)?;
@@ -216,18 +232,16 @@ fn save(quota: &Quota, directory: &Path) {
 
 struct Accept {
     listener: Listener,
-    tls: Option<TlsAcceptor>,
-    pipeline: Pipeline<Incoming>,
+    reception: Arc<Reception>,
     slots: Arc<Slots>,
     connections: TaskTracker,
-    stop: CancellationToken,
 }
 
 impl Accept {
     async fn run(self) {
         loop {
             let accepted = tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.reception.stop.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
             let stream = match accepted {
@@ -240,9 +254,8 @@ impl Accept {
                     continue;
                 }
             };
-            let Some(slot) = self.stop.run_until_cancelled(self.slots.take()).await else { return };
-            let (tls, pipeline, stop) = (self.tls.clone(), self.pipeline.clone(), self.stop.clone());
-            self.connections.spawn(connection::serve(stream, slot, tls, pipeline, stop));
+            let Some(slot) = self.reception.stop.run_until_cancelled(self.slots.take()).await else { return };
+            self.connections.spawn(connection::serve(stream, slot, Arc::clone(&self.reception)));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::audit;
 
@@ -32,13 +32,28 @@ impl Format {
 ///
 /// `level` is for everything but the records of requests, which have a level of their own.
 pub fn init(format: Format, level: LevelFilter, records: LevelFilter) {
+    let colour = format == Format::Text && std::io::stderr().is_terminal();
+    // A second call, as in tests, changes nothing.
+    let _ = tracing::subscriber::set_global_default(subscriber(format, level, records, colour, std::io::stderr));
+}
+
+/// What [`init`] installs, for lines that go anywhere.
+pub fn subscriber<W>(
+    format: Format,
+    level: LevelFilter,
+    records: LevelFilter,
+    colour: bool,
+    writer: W,
+) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     let ours = env!("CARGO_CRATE_NAME");
     let targets = Targets::new().with_target(ours, level).with_target(audit::TARGET, records);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = fmt::layer().with_writer(writer).with_target(false);
     let registry = tracing_subscriber::registry().with(targets);
-    // A second call, as in tests, changes nothing.
-    let _ = match format {
-        Format::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
-        Format::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
+    match format {
+        Format::Text => Box::new(registry.with(lines.with_ansi(colour))),
+        Format::Json => Box::new(registry.with(lines.json().flatten_event(true))),
+    }
 }

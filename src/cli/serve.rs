@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::Secrets;
+use crate::process;
 use crate::server::Gateway;
 use crate::telemetry::{self, Format};
 
@@ -48,6 +49,7 @@ enum LogLevel {
 
 impl Serve {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
+        process::raise_open_files();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let finished = runtime.block_on(self.serve(context));
         // Whatever was given up on does not hold the process back.

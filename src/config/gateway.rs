@@ -21,6 +21,8 @@ use super::policy::{read_path_to_secret, warn_of_readers};
 use super::problem::Findings;
 use super::{Admin, Config, Listen, ListenAddress, Secrets, Upstream, built_in_endpoints, keys, policy};
 
+/// Some tens of megabytes, should all of them be open and idle.
+const DEFAULT_MAX_CONNECTIONS: usize = 4_096;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7310);
 const DEFAULT_HEALTH: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7311);
 const CLICKBANK: &str = "api.clickbank.com";
@@ -97,16 +99,20 @@ fn read_state(entry: &Entry<'_>, directory: &Path) -> Option<PathBuf> {
 }
 
 fn read_listen(entry: Option<&Entry<'_>>, directory: &Path, secrets: Secrets) -> Option<Listen> {
-    let default = Listen { address: ListenAddress::Tcp(DEFAULT_LISTEN), tls: None };
+    let default =
+        Listen { address: ListenAddress::Tcp(DEFAULT_LISTEN), tls: None, max_connections: DEFAULT_MAX_CONNECTIONS };
     let Some(entry) = entry else { return Some(default) };
     let mut form = entry.form()?;
     let address_entry = form.take("address");
     let allow_plaintext = form.take("allow_plaintext").map_or(Some(false), |entry| entry.boolean());
     let tls_entry = form.take("tls");
+    let max_connections = form.take("max_connections").map_or(Some(DEFAULT_MAX_CONNECTIONS), |entry| {
+        entry.integer(16..=65_536).and_then(|count| usize::try_from(count).ok())
+    });
     form.finish();
     let address = address_entry.as_ref().map_or(Some(default.address), |entry| read_listen_address(entry, directory));
     let tls = tls_entry.as_ref().map_or(Some(None), |entry| read_listen_tls(entry, directory, secrets));
-    let (address, allow_plaintext, tls) = (address?, allow_plaintext?, tls?);
+    let (address, allow_plaintext, tls, max_connections) = (address?, allow_plaintext?, tls?, max_connections?);
     if let (ListenAddress::Tcp(tcp), Some(entry)) = (&address, &address_entry)
         && !tcp.ip().is_loopback()
         && tls_entry.is_none()
@@ -119,7 +125,7 @@ fn read_listen(entry: Option<&Entry<'_>>, directory: &Path, secrets: Secrets) ->
         );
         return None;
     }
-    Some(Listen { address, tls })
+    Some(Listen { address, tls, max_connections })
 }
 
 /// The gateway's own certificate; `Some(None)` where its key was deliberately not read.

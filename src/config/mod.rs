@@ -56,6 +56,8 @@ pub struct Listen {
     pub address: ListenAddress,
     /// The gateway's own certificate; without it, connections are plaintext.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The most connections at one time; fewer where the system does not grant files enough.
+    pub max_connections: usize,
 }
 
 /// Where operators ask.

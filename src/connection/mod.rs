@@ -4,6 +4,7 @@
 //! [`screen`] hands on whole heads that [`crate::http1`] has read strictly, one at a time and in time; [`slots`] says
 //! which connection goes when there are too many.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,26 +32,29 @@ use screen::{Screen, Times};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What all connections of callers share.
+pub(crate) struct Reception {
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) pipeline: Pipeline<Incoming>,
+    pub(crate) stop: CancellationToken,
+}
+
 /// Serves a connection until it ends, has to make room, or everything stops; then the request in flight is finished.
-pub(crate) async fn serve<S>(
-    stream: S,
-    mut slot: Slot,
-    tls: Option<TlsAcceptor>,
-    pipeline: Pipeline<Incoming>,
-    stop: CancellationToken,
-) where
+pub(crate) async fn serve<S>(stream: S, mut slot: Slot, reception: Arc<Reception>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     slot.wait();
     let spared = slot.end().clone();
     let served = async {
-        match tls {
-            None => serve_http(Screen::new(stream, slot, Times::default()), pipeline, stop).await,
+        match &reception.tls {
+            None => wait(Screen::new(stream, slot, Times::default()), &reception).await,
             Some(tls) => {
-                let handshake = stop.run_until_cancelled(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream))).await;
-                // A handshake that fails is no request; there is nobody to answer.
-                if let Some(Ok(Ok(stream))) = handshake {
-                    serve_http(Screen::new(stream, slot, Times::default()), pipeline, stop).await;
+                // On the heap, as whatever takes up much: most connections wait most of the time.
+                let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
+                // One that fails is no request; there is nobody to answer.
+                if let Some(Ok(Ok(stream))) = reception.stop.run_until_cancelled(handshake).await {
+                    Box::pin(wait(Screen::new(stream, slot, Times::default()), &reception)).await;
                 }
             }
         }
@@ -58,44 +62,52 @@ pub(crate) async fn serve<S>(
     spared.run_until_cancelled(served).await;
 }
 
-async fn serve_http<S>(mut screen: Screen<S>, pipeline: Pipeline<Incoming>, stop: CancellationToken)
+/// Waits for the first request.
+async fn wait<S>(mut screen: Screen<S>, reception: &Reception)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let notes = screen.notes();
-    if stop.run_until_cancelled(screen.request()).await == Some(true) {
-        let asked = Arc::clone(&notes);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (notes, mut pipeline) = (Arc::clone(&asked), pipeline.clone());
-            async move {
-                let message = notes.refused().map_or(Ok(request), Err);
-                let answer = pipeline.call(message).await;
-                notes.answer(answer.as_ref().is_ok_and(|answer| answer.extensions().get::<Recognised>().is_some()));
-                answer
-            }
-        });
-        // On the heap, and only now: most of a connection's memory is this.
-        let mut connection = Box::pin(
-            http1::Builder::new()
-                .max_buf_size(MAX_HEAD)
-                .max_headers(MAX_FIELDS)
-                .half_close(false)
-                .serve_connection(TokioIo::new(screen), service),
-        );
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended
-            && notes.cut().is_none()
-        {
-            audit::record_unparsed(&error);
-        }
+    if reception.stop.run_until_cancelled(screen.request()).await == Some(true) {
+        Box::pin(serve_http(screen, reception)).await;
     }
     if let Some(reason) = notes.cut() {
         audit::record_cut(reason);
+    }
+}
+
+async fn serve_http<S>(screen: Screen<S>, reception: &Reception)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let notes = screen.notes();
+    let asked = Arc::clone(&notes);
+    let pipeline = reception.pipeline.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (notes, mut pipeline) = (Arc::clone(&asked), pipeline.clone());
+        async move {
+            let message = notes.refused().map_or(Ok(request), Err);
+            let answer = pipeline.call(message).await;
+            notes.answer(answer.as_ref().is_ok_and(|answer| answer.extensions().get::<Recognised>().is_some()));
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_FIELDS)
+        .half_close(false)
+        .serve_connection(TokioIo::new(screen), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = reception.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended
+        && notes.cut().is_none()
+    {
+        audit::record_unparsed(&error);
     }
 }

@@ -3,6 +3,8 @@
 //! Nothing here does I/O, waits, or knows of tower, hyper or tokio, so every rule can be called from a test, from
 //! `can-i` and from a live request alike.
 
+// Whether an answer is what it says it is.
+pub mod answer;
 // A request as it was understood: one endpoint and its values.
 pub mod call;
 // ClickBank's endpoints, read from the catalogue.
@@ -11,6 +13,8 @@ pub mod catalogue;
 pub mod coverage;
 // What acts at ClickBank: real keys and their reach, and which of them acts for a call.
 pub mod credential;
+// The search for a secret in a text.
+pub(crate) mod echo;
 // One endpoint: method, path template, permissions, owner rule, parameters.
 pub mod endpoint;
 // Grants, and the decision on a call.

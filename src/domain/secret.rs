@@ -1,6 +1,7 @@
 //! Secrets, as types that cannot be printed, compared in variable time, or left in memory when dropped.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::{constant_time, digest};
 use bytes::Bytes;
@@ -8,12 +9,21 @@ use http::HeaderValue;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::echo::Traces;
+
 /// The `Authorization` value that makes ClickBank obey: a real API key, alone or behind a legacy developer key.
 ///
 /// It is built once, at load. Requests share that one buffer, which is wiped when the last of them lets go of it. Only
 /// `stage::inject` takes the value out (a test holds that line).
 #[derive(Clone)]
-pub struct CredentialSecret(HeaderValue);
+pub struct CredentialSecret {
+    value: HeaderValue,
+    traces: Arc<Traces>,
+}
+
+/// What ClickBank publishes for programs that insist on a developer key. It is no secret.
+/// (<https://support.clickbank.com/hc/en-us/articles/18374965140884-August-17-2023-ClickBank-Integrations-No-Longer-Require-Developer-Keys>)
+const PUBLIC_DEVELOPER_KEY: &str = "DEV-123456789012345678901234567890123456";
 
 /// Why a text is not a ClickBank key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -41,16 +51,21 @@ impl CredentialSecret {
     /// When a text cannot be such a key. The error never repeats the text.
     pub fn parse(api_key: &str, developer_key: Option<&str>) -> Result<Self, CredentialSecretError> {
         let api_key = Self::check(api_key, "API-")?;
+        let developer_key = developer_key.map(|developer_key| Self::check(developer_key, "DEV-")).transpose()?;
         let mut value = Zeroizing::new(Vec::with_capacity(api_key.len() + 160));
         if let Some(developer_key) = developer_key {
-            value.extend_from_slice(Self::check(developer_key, "DEV-")?.as_bytes());
+            value.extend_from_slice(developer_key.as_bytes());
             value.push(b':');
         }
         value.extend_from_slice(api_key.as_bytes());
         let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
             .map_err(|_| CredentialSecretError::Shape("API-"))?;
         value.set_sensitive(true);
-        Ok(Self(value))
+        let secret = developer_key.filter(|developer_key| *developer_key != PUBLIC_DEVELOPER_KEY);
+        let secrets = [Some(api_key), secret].into_iter().flatten();
+        // Everybody knows the prefixes, so a key without its own is as good as the whole.
+        let secrets: Vec<&str> = secrets.filter_map(|key| key.split_once('-')).map(|(_, random)| random).collect();
+        Ok(Self { value, traces: Arc::new(Traces::of(&secrets)) })
     }
 
     fn check<'a>(text: &'a str, prefix: &'static str) -> Result<&'a str, CredentialSecretError> {
@@ -70,7 +85,15 @@ impl CredentialSecret {
     /// The header value. For `stage::inject` alone.
     #[must_use]
     pub fn expose_to_upstream(&self) -> HeaderValue {
-        self.0.clone()
+        self.value.clone()
+    }
+
+    /// Whether a text repeats the API key or the developer key: as it is, in any case, escaped as URLs, JSON, XML and
+    /// HTML do it (up to three times over), in base64 or hexadecimal, with or without white space between. What
+    /// ClickBank publishes as a developer key for everybody does not count.
+    #[must_use]
+    pub fn shows_in(&self, text: &[u8]) -> bool {
+        self.traces.show_in(text)
     }
 }
 
@@ -118,10 +141,25 @@ impl KeyDigest {
         Some(Self(bytes))
     }
 
-    /// The bytes, to look a digest up by.
+    /// The bytes, to tell two apart where time is of no concern.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; Self::LENGTH] {
         &self.0
+    }
+
+    /// The bytes as two numbers, to sort digests by.
+    #[must_use]
+    pub fn halves(&self) -> [u128; 2] {
+        let half = |bytes: Option<&[u8; 16]>| bytes.map_or(0, |bytes| u128::from_be_bytes(*bytes));
+        [half(self.0.first_chunk()), half(self.0.last_chunk())]
+    }
+
+    /// Whether this one comes before another when sorted. Equal work for any two, unlike the comparison of arrays.
+    #[must_use]
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator would do less for some")]
+    pub fn precedes(&self, other: &Self) -> bool {
+        let ([high, low], [other_high, other_low]) = (self.halves(), other.halves());
+        (high < other_high) | ((high == other_high) & (low < other_low))
     }
 }
 
@@ -334,6 +372,54 @@ mod tests {
             SecretText::from_bytes(b"API-x".to_vec()).unwrap(),
         );
         assert_eq!(shown, "CredentialSecret(***) KeyDigest(***) IssuedKey(***) SecretText(***)");
+    }
+
+    /// What stands at an address of this process now.
+    #[cfg(target_os = "linux")]
+    fn memory(address: usize, length: usize) -> Vec<u8> {
+        use std::os::unix::fs::FileExt as _;
+        let mut bytes = vec![0; length];
+        let memory = std::fs::File::open("/proc/self/mem").unwrap();
+        memory.read_exact_at(&mut bytes, address.try_into().unwrap()).unwrap();
+        bytes
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn secrets_are_wiped_when_they_are_dropped() {
+        // Drops what it is given, and looks for the end of the secret: an allocator writes over its beginning.
+        fn left<T>(secret: T, address: usize, length: usize) -> (Vec<u8>, Vec<u8>) {
+            let before = memory(address, length);
+            drop(secret);
+            (before, memory(address, length))
+        }
+        let text = format!("API-{}", "0123456789ABCDEF".repeat(4));
+        let end = &text.as_bytes()[32..];
+        let at = |bytes: &[u8]| bytes.as_ptr() as usize + 32;
+
+        let credential = CredentialSecret::parse(&text, None).unwrap();
+        let shared = credential.expose_to_upstream();
+        let address = at(shared.as_bytes());
+        drop(credential);
+        let (before, after) = left(shared, address, end.len());
+        assert!(before == end && after != end, "a credential, shared with a request");
+
+        let issued = IssuedKey::new(text.clone());
+        let address = at(issued.expose_once().as_bytes());
+        let (before, after) = left(issued, address, end.len());
+        assert!(before == end && after != end, "a key just issued");
+
+        let read = SecretText::from_bytes(text.clone().into_bytes()).unwrap();
+        let address = at(read.expose_to_parser().as_bytes());
+        let (before, after) = left(read, address, end.len());
+        assert!(before == end && after != end, "a secret text");
+
+        // What is not wiped would be found, at least with this allocator.
+        if cfg!(target_env = "gnu") {
+            let plain = text.clone();
+            let address = at(plain.as_bytes());
+            assert_eq!(left(plain, address, end.len()).1, end);
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Our keys: who presents which, and whether it counts.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hint::select_unpredictable;
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -149,22 +148,46 @@ impl KeyFault {
             Self::Superseded => "superseded",
         }
     }
+
+    /// The first of some faults. Equal work whichever it is: nothing is skipped, and nothing is guessed ahead.
+    pub(crate) fn first<const N: usize>(faults: [Option<Self>; N]) -> Option<Self> {
+        faults.into_iter().rev().fold(None, |later, fault| select_unpredictable(fault.is_some(), fault, later))
+    }
 }
 
-/// Takes the first bytes of a digest for its hash: digests are evenly spread already, and nobody can choose those that
-/// are in the table.
-#[derive(Clone, Copy, Debug, Default)]
-struct DigestHasher(u64);
+/// One text that may be presented, and all that decides whether it counts.
+#[derive(Clone, Debug)]
+struct Listed {
+    digest: KeyDigest,
+    caller: CallerId,
+    inactive: bool,
+    /// Nanoseconds since 1970, as numbers compare in equal time.
+    expires: i128,
+    superseded: i128,
+}
 
-impl Hasher for DigestHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
+impl Listed {
+    fn new(caller: CallerId, key: &Key, digest: KeyDigest, superseded: Option<Timestamp>) -> Self {
+        let from = |time: Option<Timestamp>| time.unwrap_or(Timestamp::MAX).as_nanosecond();
+        Self {
+            digest,
+            caller,
+            inactive: key.status == Status::Inactive,
+            expires: from(key.expires),
+            superseded: from(superseded),
         }
     }
 
-    fn finish(&self) -> u64 {
-        self.0
+    /// Whether a digest is this one and counts. All is looked at before anything is concluded.
+    fn judge(&self, digest: &KeyDigest, now: Timestamp) -> Result<CallerId, KeyFault> {
+        let now = now.as_nanosecond();
+        let fault = KeyFault::first([
+            (self.digest != *digest).then_some(KeyFault::Unknown),
+            self.inactive.then_some(KeyFault::Inactive),
+            (self.expires <= now).then_some(KeyFault::Expired),
+            (self.superseded <= now).then_some(KeyFault::Superseded),
+        ]);
+        fault.map_or(Ok(self.caller), Err)
     }
 }
 
@@ -172,7 +195,8 @@ impl Hasher for DigestHasher {
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     keys: Vec<(CallerId, Key)>,
-    by_digest: HashMap<[u8; KeyDigest::LENGTH], u32, BuildHasherDefault<DigestHasher>>,
+    /// In the order of digests.
+    by_digest: Vec<Listed>,
 }
 
 impl Keys {
@@ -180,36 +204,28 @@ impl Keys {
     /// refuses such a pair.
     #[must_use]
     pub fn new(keys: Vec<(CallerId, Key)>) -> Self {
-        let mut by_digest = HashMap::with_capacity_and_hasher(keys.len(), BuildHasherDefault::default());
-        for (position, (_, key)) in (0..u32::MAX).zip(&keys) {
-            by_digest.entry(*key.digest.bytes()).or_insert(position);
+        let mut by_digest = Vec::with_capacity(keys.len());
+        for (caller, key) in &keys {
+            by_digest.push(Listed::new(*caller, key, key.digest, None));
             if let Some(previous) = &key.previous {
-                by_digest.entry(*previous.digest.bytes()).or_insert(position);
+                by_digest.push(Listed::new(*caller, key, previous.digest, Some(previous.until)));
             }
         }
+        by_digest.sort_by_key(|listed| listed.digest.halves());
         Self { keys, by_digest }
     }
 
     /// Whose key has this digest, if it counts now.
     ///
+    /// The work is the same whatever comes of it. The search takes as many steps for every digest, and what it ends at
+    /// is judged even if it is another key; so time does not tell which keys exist, or existed.
+    ///
     /// # Errors
     /// When there is none, or it is switched off, expired or replaced.
     pub fn identify(&self, digest: &KeyDigest, now: Timestamp) -> Result<CallerId, KeyFault> {
-        let position = self.by_digest.get(digest.bytes()).ok_or(KeyFault::Unknown)?;
-        let (caller, key) = self.keys.get(*position as usize).ok_or(KeyFault::Unknown)?;
-        if key.status == Status::Inactive {
-            return Err(KeyFault::Inactive);
-        }
-        if key.expires.is_some_and(|expires| expires <= now) {
-            return Err(KeyFault::Expired);
-        }
-        if key.digest == *digest {
-            return Ok(*caller);
-        }
-        match &key.previous {
-            Some(previous) if previous.until > now => Ok(*caller),
-            _ => Err(KeyFault::Superseded),
-        }
+        let place = self.by_digest.partition_point(|listed| listed.digest.precedes(digest));
+        let nearest = self.by_digest.get(place).or(self.by_digest.last());
+        nearest.map_or(Err(KeyFault::Unknown), |listed| listed.judge(digest, now))
     }
 
     /// The key of a caller.
@@ -283,6 +299,32 @@ mod tests {
         ] {
             let found = keys(status, expires, until).identify(&KeyDigest::of(text.as_bytes()), now);
             assert_eq!(found.err(), fault, "{status:?} {expires:?} {until:?} {text}");
+        }
+    }
+
+    #[test]
+    fn each_of_any_number_of_keys_is_found_and_no_other() {
+        let now = at("2026-06-01T00:00:00Z");
+        let text = |number: usize| format!("key {number}");
+        for count in [0, 1, 2, 3, 10, 100, 1_000] {
+            let matrix = Matrix::new(vec![ScopeByPermission::default(); count]);
+            let key = |number: usize| Key {
+                id: text(number),
+                name: KeyName::parse("app").unwrap(),
+                status: Status::Active,
+                created: None,
+                expires: None,
+                digest: KeyDigest::of(text(number).as_bytes()),
+                previous: None,
+            };
+            let keys = Keys::new(matrix.callers().zip((0..count).map(key)).collect());
+            for (number, caller) in matrix.callers().enumerate() {
+                assert_eq!(keys.identify(&KeyDigest::of(text(number).as_bytes()), now), Ok(caller));
+            }
+            for number in count..count + 1_000 {
+                let digest = KeyDigest::of(text(number).as_bytes());
+                assert_eq!(keys.identify(&digest, now), Err(KeyFault::Unknown));
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 
 use jiff::civil::Date;
 
+use super::fault::FaultRule;
+use super::limit::Limits;
 use super::world::WorldSpec;
 
 /// How a world answers where ClickBank's behaviour is unknown or has changed over time, and its calendar.
@@ -67,13 +69,27 @@ pub struct SimulatorConfig {
     pub spec: WorldSpec,
     /// How many of the last requests are remembered.
     pub received_kept: usize,
+    /// How many requests are answered.
+    pub limits: Limits,
+    /// What goes wrong from the beginning.
+    pub faults: Vec<FaultRule>,
+    /// Where to listen for whoever controls the simulator; loopback only. Nowhere, if it is `None`.
+    pub control: Option<SocketAddr>,
 }
 
 impl SimulatorConfig {
-    /// A simulator of `spec` on a free port of 127.0.0.1.
+    /// A simulator of `spec` on a free port of 127.0.0.1, without limits, faults, or a control endpoint.
     #[must_use]
     pub fn new(settings: Settings, spec: WorldSpec) -> Self {
-        Self { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), settings, spec, received_kept: 4096 }
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            settings,
+            spec,
+            received_kept: 4096,
+            limits: Limits::NONE,
+            faults: Vec::new(),
+            control: None,
+        }
     }
 
     /// The demo world (see [`WorldSpec::demo`]) on a free port of 127.0.0.1.

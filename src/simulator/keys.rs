@@ -181,6 +181,12 @@ impl SimulatorKey {
         &self.spec.name
     }
 
+    /// The primary account it belongs to.
+    #[must_use]
+    pub fn primary(&self) -> &str {
+        &self.spec.primary
+    }
+
     /// Its text.
     #[must_use]
     pub fn secret(&self) -> &KeySecret {

@@ -13,6 +13,8 @@
 //! | [`wire`] | request, route, answer, and the XML and JSON writers |
 //! | `service` | one file per service of the API: pure functions from world and request to answer |
 //! | [`server`] | the same world behind TLS on a socket |
+//! | [`fault`] | what goes wrong on demand, and on which requests |
+//! | [`limit`] | requests a second and a day |
 //!
 //! [`World::answer`](world::World::answer) is the whole of ClickBank without sockets: a property test calls it
 //! directly. [`Simulator`] puts it behind HTTP/1.1 over TLS.
@@ -28,9 +30,12 @@
 //!   ([`SharedSale`] changes that).
 //! * Customer fields are nil in rows whose role is not `VENDOR`.
 //! * Root elements of the XML lists.
+//! * Most errors of changes, and what a change does beyond the words of the help pages.
 
 pub mod config;
+pub mod fault;
 pub mod keys;
+pub mod limit;
 mod money;
 mod nickname;
 mod pattern;
@@ -41,9 +46,11 @@ pub mod wire;
 pub mod world;
 
 pub use config::{EmptyList, Settings, SharedSale, SimulatorConfig};
+pub use fault::{ActiveFault, EchoForm, Fault, FaultPath, FaultRule};
 pub use keys::{KeySecret, KeySpec, Nicknames, Permission, Reach, SimulatorKey};
+pub use limit::Limits;
 pub use money::Cents;
 pub use nickname::{Nickname, NicknameSet};
-pub use server::{Received, Simulator};
+pub use server::{Outcome, Received, Simulator};
 pub use wire::{Answer, Request};
 pub use world::{World, WorldSpec};

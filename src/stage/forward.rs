@@ -146,7 +146,7 @@ impl Step for Forward {
 fn died_unanswered(error: &Error) -> bool {
     let mut extras = Extensions::new();
     error.connect_info().inspect(|connected| connected.get_extras(&mut extras));
-    let reused = extras.get::<Uses>().is_some_and(Uses::repeated);
+    let dead = extras.get::<Uses>().is_some_and(Uses::may_have_been_dead);
     let ended = holds(error, |cause| {
         cause.is::<Surplus>()
             || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
@@ -154,7 +154,7 @@ fn died_unanswered(error: &Error) -> bool {
                 .downcast_ref::<io::Error>()
                 .is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
     });
-    reused && ended
+    dead && ended
 }
 
 /// What a failure means, in a word for the log and a reason for the caller. The error's own text stays here: it can

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout_at;
 
 use crate::config::Upstream;
+use crate::domain::answer::{self, Bare, End, Flaw, Media};
 use crate::domain::endpoint::Changes;
+use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
 use super::Step;
@@ -21,6 +26,9 @@ use super::forward::Received;
 
 /// Memory is accounted for in pieces of this many bytes.
 const PIECE: usize = 4 << 10;
+
+/// Larger bodies are judged on a thread of their own, so that other requests need not wait for it.
+const LARGE: usize = 256 << 10;
 
 /// An answer that may be released. Only this file makes one.
 pub struct Guarded {
@@ -41,12 +49,12 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// The types that an answer can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Media {
-    Json,
-    Xml,
-    Text,
+/// What has come of an answer's body.
+#[derive(Default)]
+struct Taken {
+    bytes: BytesMut,
+    trailers: Option<HeaderMap>,
+    memory: Option<OwnedSemaphorePermit>,
 }
 
 /// The stage.
@@ -64,16 +72,21 @@ impl Guard {
         Self { max_answer: upstream.max_answer, memory: Arc::new(Semaphore::new(pieces)) }
     }
 
-    async fn read(&self, mut body: Incoming) -> Result<Bytes, Fault> {
+    /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
+    async fn read(&self, mut body: Incoming, taken: &mut Taken) -> Result<(), Fault> {
         if body.size_hint().lower() > self.max_answer as u64 {
             return Err(Fault::TooLarge);
         }
-        let mut held: Option<OwnedSemaphorePermit> = None;
         let mut accounted = 0;
-        let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Fault::BrokenOff)?.into_data() else { continue };
-            let length = whole.len() + data.len();
+            let data = match frame.map_err(|_| Fault::BrokenOff)?.into_data() {
+                Ok(data) => data,
+                Err(other) => {
+                    taken.trailers = other.into_trailers().ok();
+                    continue;
+                }
+            };
+            let length = taken.bytes.len() + data.len();
             if length > self.max_answer {
                 return Err(Fault::TooLarge);
             }
@@ -82,14 +95,14 @@ impl Guard {
                 // Waiting here could wait for ever: others may hold what is needed, and wait as well.
                 let more = Arc::clone(&self.memory).try_acquire_many_owned(pieces).map_err(|_| Fault::NoMemory)?;
                 accounted += pieces as usize * PIECE;
-                match &mut held {
+                match &mut taken.memory {
                     Some(held) => held.merge(more),
-                    None => held = Some(more),
+                    None => taken.memory = Some(more),
                 }
             }
-            whole.extend_from_slice(&data);
+            taken.bytes.extend_from_slice(&data);
         }
-        Ok(Bytes::from_owner(Held { bytes: whole, _memory: held }))
+        Ok(())
     }
 }
 
@@ -103,7 +116,9 @@ enum Fault {
     Status,
     Type,
     Encoding,
+    Flaw(Flaw),
     CredentialRefused,
+    CredentialEchoed,
 }
 
 impl Fault {
@@ -116,15 +131,22 @@ impl Fault {
             Self::Status => "unexpected-status",
             Self::Type => "unexpected-type",
             Self::Encoding => "unexpected-encoding",
+            Self::Flaw(flaw) => flaw.as_str(),
             Self::CredentialRefused => "credential-refused",
+            Self::CredentialEchoed => "credential-echoed",
         }
     }
 
     fn rejection(self, changes: Changes, status: StatusCode) -> Rejection {
-        if self == Self::CredentialRefused {
+        // A credential that ClickBank does not accept stays that, also where its answer repeats it.
+        if self == Self::CredentialRefused || status.as_u16() == 401 {
             return Rejection::CredentialRefused;
         }
-        if changes != Changes::Nothing {
+        let of_change = changes != Changes::Nothing;
+        if self == Self::CredentialEchoed && (!of_change || status.is_client_error()) {
+            return Rejection::CredentialEchoed { of_change };
+        }
+        if of_change {
             // An answer in the 200s says that it was done. Any other that cannot be read says nothing for certain.
             return if status.is_success() { Rejection::ExecutedAnswerWithheld } else { Rejection::OutcomeUnknown };
         }
@@ -144,33 +166,74 @@ impl Step for Guard {
     async fn step(&self, received: Received) -> Result<Guarded, Rejection> {
         let Received { sending, response, began, deadline } = received;
         let (head, body) = response.into_parts();
-        let judged = async {
-            let expected = judge_status(head.status)?;
-            let read = timeout_at(deadline, self.read(body)).await.unwrap_or(Err(Fault::Late));
-            let judged = read.and_then(|body| {
-                let media = judge_type(&head.headers, expected, sending.answer, body.is_empty())?;
-                Ok(Guarded { status: head.status, media, body })
-            });
-            match (expected, judged) {
-                // The status is ClickBank's answer, also where its words for it cannot be released. Only of a failure to
-                // make a change nobody knows how far it came.
-                (Expected::Explanation, Err(fault))
-                    if sending.changes == Changes::Nothing || head.status.is_client_error() =>
-                {
-                    sending.passage.trail.facts().upstream_fault = Some(fault.as_str());
-                    Ok(Guarded { status: head.status, media: None, body: Bytes::new() })
+        let bare = if sending.changes == Changes::Nothing { Bare::Count } else { Bare::Name };
+        let end = end(&head.headers, &body);
+        let mut taken = Taken::default();
+        // Also of an answer that is not released it is told whether it repeats the credential, as far as it has come.
+        let read = timeout_at(deadline, self.read(body, &mut taken)).await.unwrap_or(Err(Fault::Late));
+        let took = began.elapsed();
+        let status = head.status;
+        let Taken { bytes, trailers, memory } = taken;
+        let body = Bytes::from_owner(Held { bytes, _memory: memory });
+        let judging = {
+            let (asked, secret, body) = (sending.answer, sending.secret, body.clone());
+            move || {
+                if secret.is_some_and(|secret| shows(&secret, &head, trailers.as_ref(), &body)) {
+                    return Err(Fault::CredentialEchoed);
                 }
-                (_, judged) => judged,
+                let expected = judge_status(head.status)?;
+                let judged = read.and_then(|()| {
+                    let media = judge_type(&head.headers, expected, asked, body.is_empty())?;
+                    // Without a body it matters as much that nothing is missing.
+                    answer::judge(media.unwrap_or(Media::Text), end, bare, &body).map_err(Fault::Flaw)?;
+                    Ok(media)
+                });
+                Ok((expected, judged))
             }
         };
-        let judged = judged.await;
+        let judged = if body.len() > LARGE {
+            // Nothing in it panics, and nobody aborts it.
+            spawn_blocking(judging).await.unwrap_or(Err(Fault::BrokenOff))
+        } else {
+            judging()
+        };
         let mut facts = sending.passage.trail.facts();
-        facts.upstream = began.elapsed();
+        facts.upstream = took;
+        let judged = judged.and_then(|(expected, judged)| match judged {
+            Ok(media) => Ok(Guarded { status, media, body }),
+            // The status is ClickBank's answer, also where its words for it cannot be released. Only of a failure to
+            // make a change nobody knows how far it came.
+            Err(fault)
+                if expected == Expected::Explanation
+                    && (sending.changes == Changes::Nothing || status.is_client_error()) =>
+            {
+                facts.upstream_fault = Some(fault.as_str());
+                Ok(Guarded { status, media: None, body: Bytes::new() })
+            }
+            Err(fault) => Err(fault),
+        });
         judged.map_err(|fault: Fault| {
             facts.upstream_fault = Some(fault.as_str());
-            fault.rejection(sending.changes, head.status)
+            fault.rejection(sending.changes, status)
         })
     }
+}
+
+/// Whether anything of an answer repeats the credential: its status line, its header and trailer fields, passed on or
+/// not, its body.
+fn shows(secret: &CredentialSecret, head: &Parts, trailers: Option<&HeaderMap>, body: &[u8]) -> bool {
+    let reason = head.extensions.get::<ReasonPhrase>().map(ReasonPhrase::as_bytes);
+    let fields = head.headers.iter().chain(trailers.into_iter().flatten());
+    let fields = fields.flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+    fields.chain(reason).chain([body]).any(|text| secret.shows_in(text))
+}
+
+/// How the end of a body is known (RFC 9112 §6.3), which is to be asked before it is read.
+fn end(headers: &HeaderMap, body: &Incoming) -> End {
+    let last_coding = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let last_coding = last_coding.and_then(|codings| codings.as_bytes().rsplit(|byte| *byte == b',').next());
+    let chunked = last_coding.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+    if chunked || body.size_hint().exact().is_some() { End::Told } else { End::Closed }
 }
 
 /// What the body of an answer has to be.

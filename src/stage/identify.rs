@@ -1,7 +1,8 @@
 //! `Arrived` → [`Identified`]: whose key this is.
 //!
-//! Look-up is by digest. Whatever is presented costs one digest and one look-up, and every refusal looks the same, so
-//! neither answer nor time tells which keys exist.
+//! Look-up is by digest. Whatever is presented is digested and looked up before anything is concluded, and every refusal
+//! looks the same, so neither answer nor time tells which keys exist. `benches/one_time_for_every_bad_key.rs` measures
+//! the time.
 
 use jiff::Timestamp;
 
@@ -28,16 +29,17 @@ impl Check for Identify {
     type Out = Identified;
 
     fn check(&self, arrived: Arrived) -> Result<Identified, Rejection> {
-        let presented = arrived.authorization().map_or(Err(KeyFault::NotOne), |value| presented_key(value.as_bytes()));
-        // Malformed or not, something is digested and looked up.
-        let digest = KeyDigest::of(presented.unwrap_or_default());
-        let found = arrived.passage.snapshot.keys.identify(&digest, Timestamp::now());
-        match presented.and(found) {
-            Ok(caller) => {
+        let (key, form) = match arrived.authorization() {
+            Some(value) => presented_key(value.as_bytes()),
+            None => (&[][..], Some(KeyFault::NotOne)),
+        };
+        let found = arrived.passage.snapshot.keys.identify(&KeyDigest::of(key), Timestamp::now());
+        match (KeyFault::first([form, found.err()]), found) {
+            (None, Ok(caller)) => {
                 arrived.passage.trail.facts().caller = Some(caller);
                 Ok(Identified { arrived, caller })
             }
-            Err(fault) => {
+            (Some(fault), _) | (None, Err(fault)) => {
                 arrived.passage.trail.facts().key_fault = Some(fault.as_str());
                 Err(Rejection::KeyRefused(fault))
             }
@@ -48,29 +50,26 @@ impl Check for Identify {
 /// The key in an `Authorization` value, in the forms that ClickBank's clients send: `<key>`, `Bearer <key>`,
 /// `<anything>:<key>`. What stands before the colon was once a developer key, and proves nothing.
 ///
-/// # Errors
-/// When it is none of these, or holds more than one key.
-fn presented_key(value: &[u8]) -> Result<&[u8], KeyFault> {
-    let key = match value.iter().rposition(|byte| *byte == b':') {
+/// A value that is none of these, or holds more than one key, is a fault. Something to look up is returned even then.
+fn presented_key(value: &[u8]) -> (&[u8], Option<KeyFault>) {
+    let (key, before) = match value.iter().rposition(|byte| *byte == b':') {
         Some(colon) => {
             let (before, after) = value.split_at(colon);
-            let visible = before.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
-            if !visible || holds_key(before) {
-                return Err(KeyFault::Malformed);
-            }
-            after.strip_prefix(b":").unwrap_or(after)
+            (after.strip_prefix(b":").unwrap_or(after), before)
         }
         None => match value.split_at_checked(7) {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"Bearer ") => rest,
-            _ => value,
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"Bearer ") => (rest, &[][..]),
+            _ => (value, &[][..]),
         },
     };
-    let ours = key.strip_prefix(KEY_PREFIX.as_bytes()).is_some_and(|rest| rest.iter().all(u8::is_ascii_alphanumeric));
-    match ours {
-        true => Ok(key),
-        false if key.starts_with(b"API-") => Err(KeyFault::ClickBankKey),
-        false => Err(KeyFault::Malformed),
-    }
+    let visible = before.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
+    let (prefix, rest) = key.split_at_checked(KEY_PREFIX.len()).unwrap_or_default();
+    // To the end in any case: where the first wrong character stands is not to be measured.
+    let alphanumeric = rest.iter().fold(true, |all, byte| all & byte.is_ascii_alphanumeric());
+    let ours = (prefix == KEY_PREFIX.as_bytes()) & alphanumeric & visible & !holds_key(before);
+    let clickbank = visible & key.starts_with(b"API-");
+    let form = [clickbank.then_some(KeyFault::ClickBankKey), (!ours).then_some(KeyFault::Malformed)];
+    (key, KeyFault::first(form))
 }
 
 fn holds_key(bytes: &[u8]) -> bool {
@@ -105,7 +104,8 @@ mod tests {
             ("API-0123456789", Err(KeyFault::ClickBankKey)),
             ("DEV-1:API-0123456789", Err(KeyFault::ClickBankKey)),
         ] {
-            assert_eq!(presented_key(value.as_bytes()), expected.map(str::as_bytes), "{value}");
+            let (key, form) = presented_key(value.as_bytes());
+            assert_eq!(form.map_or(Ok(key), Err), expected.map(str::as_bytes), "{value}");
         }
     }
 }

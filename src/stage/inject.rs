@@ -11,6 +11,7 @@ use http_body_util::Empty;
 
 use crate::domain::endpoint::{Changes, Method};
 use crate::domain::matrix::CallerId;
+use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
 use super::classify::AnswerType;
@@ -27,14 +28,15 @@ pub struct Outbound {
     caller: CallerId,
     answer: Option<AnswerType>,
     changes: Changes,
+    secret: Option<CredentialSecret>,
     request: Request<Empty<Bytes>>,
 }
 
 impl Outbound {
     /// Takes it apart for sending, which can happen once.
     pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
-        let Self { passage, caller, answer, changes, request } = self;
-        (Sending { passage, caller, answer, changes }, request)
+        let Self { passage, caller, answer, changes, secret, request } = self;
+        (Sending { passage, caller, answer, changes, secret }, request)
     }
 }
 
@@ -44,6 +46,8 @@ pub(super) struct Sending {
     pub(super) caller: CallerId,
     pub(super) answer: Option<AnswerType>,
     pub(super) changes: Changes,
+    /// The secret of the credential that acts, to search the answer for.
+    pub(super) secret: Option<CredentialSecret>,
 }
 
 /// The stage.
@@ -83,8 +87,11 @@ impl Check for Inject {
         if let Some(page) = page {
             headers.insert(PAGE, HeaderValue::from(page.get()));
         }
-        if let Some(credential) = permit.credential() {
-            let secret = passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?;
+        let secret = match permit.credential() {
+            Some(credential) => Some(passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?.clone()),
+            None => None,
+        };
+        if let Some(secret) = &secret {
             headers.insert(AUTHORIZATION, secret.expose_to_upstream());
         }
         if matches!(endpoint.method, Method::Post | Method::Put) {
@@ -96,7 +103,7 @@ impl Check for Inject {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let changes = endpoint.changes;
-        Ok(Outbound { passage, caller: permit.caller(), answer, changes, request })
+        Ok(Outbound { passage, caller: permit.caller(), answer, changes, secret, request })
     }
 }
 

@@ -8,10 +8,11 @@ use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, R
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::domain::answer::Media;
 use crate::rejection::Rejection;
 
 use super::Check;
-use super::guard::{Guarded, Media};
+use super::guard::Guarded;
 
 const GATEWAY_ERROR: HeaderName = HeaderName::from_static("gateway-error");
 const ACCEPTED_PERMISSIONS: HeaderName = HeaderName::from_static("gateway-accepted-permissions");
@@ -85,6 +86,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::AnswerUnreadable
         | Rejection::AnswerTooLarge
         | Rejection::CredentialRefused
+        | Rejection::CredentialEchoed { .. }
         | Rejection::OutcomeUnknown
         | Rejection::ExecutedAnswerWithheld => StatusCode::BAD_GATEWAY,
         Rejection::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,

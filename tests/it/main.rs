@@ -12,26 +12,35 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod answers_that_are_not_what_they_claim;
 mod ask;
 mod boundaries;
 mod call_reading;
+mod callers_over_tls;
 mod catalogue_matches_the_facts;
+mod clickbank_breaks;
 mod command_line;
 mod connections_to_clickbank;
 mod decisions;
 mod demo;
 mod documentation;
 mod drain_and_signals;
+mod echoed_credential;
 mod example_configurations;
 mod facts;
 mod golden;
 mod hostile_requests;
+mod memory_is_private;
 mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
 mod pacing;
 mod real_clients;
 mod secrets_do_not_leak;
+mod simulator_control;
+mod simulator_faults;
+mod simulator_limits;
 mod support;
+mod upstream_is_verified;
 mod upstream_trouble;
 mod wrong_configurations;

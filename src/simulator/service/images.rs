@@ -21,20 +21,23 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
         .collect();
     images.sort_by_key(|image| (&image.title, &image.kind));
     let page = call.page(images);
-    let rows = page.rows.iter().map(|image| {
-        Element::parent(
-            "images",
-            vec![
-                Element::text("id", image.id()),
-                Element::text("title", &image.title),
-                Element::text("type", &image.kind),
-                Element::text("approved", image.approved),
-            ],
-        )
-    });
+    let rows = page.rows.iter().map(|image| write(image, "images"));
     let result = Element::parent(
         "imageListResult",
         vec![Element::parent("imageList", rows.collect()), Element::text("total_record_count", page.total)],
     );
     Ok(call.wrapped(&page, &result))
+}
+
+/// The image as an element of this name.
+pub(super) fn write(image: &Image, name: &'static str) -> Element {
+    Element::parent(
+        name,
+        vec![
+            Element::text("id", image.id()),
+            Element::text("title", &image.title),
+            Element::text("type", &image.kind),
+            Element::text("approved", image.approved),
+        ],
+    )
 }

@@ -5,6 +5,7 @@
 
 mod analytics;
 mod call;
+mod changes;
 mod debug;
 mod documents;
 mod images;
@@ -20,7 +21,7 @@ use http::Method;
 
 use call::Call;
 
-use super::keys::{Permission, SimulatorKey};
+use super::keys::SimulatorKey;
 use super::wire::{Action, Answer, Format, Refusal, Request, Route, Target};
 use super::world::World;
 
@@ -68,10 +69,13 @@ fn try_answer(world: &mut World, request: &Request) -> Result<Answer, Refusal> {
             world.delete_product(&site, &sku);
             Ok(Answer::no_content())
         }
-        Action::Change(permissions) => {
+        Action::Change(produces) => {
             let key = authenticate(world, request)?;
-            require(key, permissions)?;
-            Err(Refusal::NotSimulated)
+            let format = produces.choose(request).ok_or(Refusal::NotAcceptable)?;
+            let change = changes::read(&Call::new(world, key, request, &target, format), &route, &request.method)?;
+            let done = change(world);
+            let key = authenticate(world, request)?;
+            changes::report(&Call::new(world, key, request, &target, format), &done)
         }
     }
 }
@@ -87,15 +91,6 @@ fn authenticate<'a>(world: &'a World, request: &Request) -> Result<&'a Simulator
     }
     let text = value.rsplit_once(':').map_or(value, |(_, key)| key).trim();
     world.keys().iter().find(|key| key.secret().expose() == text).filter(|key| key.is_active()).ok_or(Refusal::NoAccess)
-}
-
-/// Refuses a key that lacks one of `permissions` for every nickname.
-fn require(key: &SimulatorKey, permissions: &[Permission]) -> Result<(), Refusal> {
-    let lacks = |permission: &Permission| key.nicknames(*permission).is_empty();
-    if permissions.iter().any(lacks) {
-        return Err(Refusal::NoPermission);
-    }
-    Ok(())
 }
 
 fn read(route: &Route, call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -117,13 +112,15 @@ fn read(route: &Route, call: &Call<'_>) -> Result<Answer, Refusal> {
         Route::OrderUpsells(api, receipt) => orders::upsells(call, *api, receipt),
         Route::ShippingList(api) => shipping::list(call, *api),
         Route::ShippingCount => shipping::count(call),
-        Route::ShipNotices(receipt) => shipping::notices(call, receipt),
+        Route::ShipNotices(_, receipt) => shipping::notices(call, receipt),
         Route::TicketList => tickets::list(call),
         Route::TicketCount => tickets::count(call),
         Route::Ticket(id) => tickets::get(call, id),
         Route::RefundAmounts(receipt) => tickets::refund_amounts(call, receipt),
         // Documents are answered before a key is asked for, and these cannot be read.
-        Route::DocRoot(_) | Route::Schema(_) | Route::OrderChange(_) | Route::TicketReturned => Err(Refusal::NotFound),
+        Route::DocRoot(_) | Route::Schema(_) | Route::OrderChange(..) | Route::TicketReturned(_) => {
+            Err(Refusal::NotFound)
+        }
     }
 }
 

@@ -44,12 +44,12 @@ fn second(row: &Row<'_>) -> Vec<Element> {
     ];
     fields.extend(contact_info(row));
     fields.extend([
-        Element::text("role", row.role.code()),
+        Element::optional("role", row.role.code()),
         customer("fullName", Customer::full_name),
         Element::text("customerRefundableState", refundable_state(order)),
         vendor_variables_for(row),
     ]);
-    fields.extend(order.lines.iter().map(|line| line_item(row, line)));
+    fields.extend(row.lines().map(|line| line_item(row, line)));
     fields.push(common_tracking(row));
     if let Some(tracking_id) = order.tracking_id.as_ref().filter(|_| row.role == Role::Affiliate) {
         fields.push(Element::parent(
@@ -73,7 +73,7 @@ fn legacy(row: &Row<'_>) -> Vec<Element> {
         Element::text("currency", &order.currency),
         Element::text("site", &order.seller),
         Element::optional("affi", order.affiliate.as_ref()),
-        Element::optional("item", order.lines.first().map(|line| &line.item_no)),
+        Element::optional("item", row.lines().next().map(|line| &line.item_no)),
         customer("country", |buyer| buyer.country.clone()),
         customer("state", |buyer| buyer.state.clone()),
         customer("zip", |buyer| buyer.postal_code.clone()),
@@ -81,10 +81,10 @@ fn legacy(row: &Row<'_>) -> Vec<Element> {
         customer("firstName", |buyer| buyer.first_name.clone()),
         customer("customerDisplayName", Customer::full_name),
         customer("email", |buyer| buyer.email.clone()),
-        Element::text("role", row.role.code()),
+        Element::optional("role", row.role.code()),
     ];
     fields.extend(contact_info(row));
-    fields.extend(order.lines.iter().map(|line| line_item(row, line)));
+    fields.extend(row.lines().map(|line| line_item(row, line)));
     fields
 }
 
@@ -149,7 +149,7 @@ fn line_item(row: &Row<'_>, line: &Line) -> Element {
             Element::optional("futurePayments", future),
             Element::optional("nextPaymentDate", subscription.and_then(|known| known.next_payment).map(day)),
             Element::optional("status", subscription.map(|known| known.status.code())),
-            Element::text("role", row.role.code()),
+            Element::optional("role", row.role.code()),
         ],
     )
 }

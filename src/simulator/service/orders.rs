@@ -54,8 +54,13 @@ pub(super) fn status(call: &Call<'_>, receipt: &str) -> Result<Answer, Refusal> 
     if rows.is_empty() {
         return Err(Refusal::NotAccessible);
     }
-    let active =
-        rows.iter().filter(|row| sku.is_none_or(|sku| row.order.has_item(sku))).any(|row| is_active(call, row.order));
+    let is_wanted = |order: &Order| {
+        sku.is_none_or(|sku| {
+            let billed = order.subscription.as_ref().map(|subscription| subscription.billed_item.as_str());
+            order.has_item(sku) || billed == Some(sku)
+        })
+    };
+    let active = rows.iter().filter(|row| is_wanted(row.order)).any(|row| is_active(call, row.order));
     if active { Ok(Answer::no_content()) } else { Err(Refusal::NotActive) }
 }
 
@@ -162,7 +167,7 @@ impl<'a> Filter<'a> {
         let same = |wanted: Option<&str>, code: &str| wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(code));
         self.days.contain(row.transaction.time.date())
             && same(self.kind, row.kind())
-            && same(self.role, row.role.code())
+            && self.role.is_none_or(|wanted| row.role.code().is_some_and(|code| wanted.eq_ignore_ascii_case(code)))
             && self.amount.is_none_or(|amount| Cents::parse(amount) == Some(row.transaction.amount))
     }
 }

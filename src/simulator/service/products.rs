@@ -1,8 +1,9 @@
-//! Products: reads, and the two changes that the simulator does for real.
+//! Products: reads, and the two changes.
 //!
 //! `site` is required and has to be a nickname that the key has *Products* for. The service is for sellers only.
 //! `PUT` answers with the SKU as text, as client authors saw; 200 for it and 204 for `DELETE` are guesses (201 and 200
-//! were seen, too).
+//! were seen, too). What the help page lists as a value of a parameter is checked, and nothing else: a product may lack
+//! what ClickBank would ask for. `skipConfirmationPage` needs a role that no key here has, and is ignored.
 
 use super::call::{Call, day};
 use crate::simulator::keys::Permission;
@@ -10,6 +11,10 @@ use crate::simulator::money::Cents;
 use crate::simulator::nickname::Nickname;
 use crate::simulator::wire::{Answer, Element, Refusal, Route};
 use crate::simulator::world::{AccountKind, Contract, Product, RecurringPrice};
+
+const LANGUAGES: [&str; 6] = ["DE", "EN", "ES", "FR", "IT", "PT"];
+const CATEGORIES: [&str; 6] = ["EBOOK", "SOFTWARE", "GAMES", "AUDIO", "VIDEO", "MEMBER_SITE"];
+const FREQUENCIES: [&str; 6] = ["WEEKLY", "BI_WEEKLY", "MONTHLY", "QUARTERLY", "HALF_YEARLY", "YEARLY"];
 
 /// `GET /products/list`
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -29,7 +34,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
         .collect();
     products.sort_by_key(|product| &product.sku);
     let page = call.page(products);
-    let rows = page.rows.iter().map(|product| write(product, "product"));
+    let rows = page.rows.iter().map(|product| write(call, product, "product"));
     let result = Element::parent(
         "productList",
         vec![Element::parent("products", rows.collect()), Element::text("total_record_count", page.total)],
@@ -41,7 +46,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
 pub(super) fn get(call: &Call<'_>, sku: &str) -> Result<Answer, Refusal> {
     let product = call.records().product(site(call)?, sku);
     let product = product.ok_or(Refusal::NotAccessible)?;
-    Ok(call.object(&write(product, "Product")))
+    Ok(call.object(&write(call, product, "Product")))
 }
 
 /// The product that a `PUT` describes. Everything travels in the query string.
@@ -51,29 +56,62 @@ pub(super) fn read_put(call: &Call<'_>, route: &Route) -> Result<Product, Refusa
     let owned = |name| given(name).map(str::to_owned);
     let required = |name, missing| given(name).ok_or(Refusal::BadParameter(missing));
     let is_true = |name| given(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let amount = |name| given(name).and_then(Cents::parse);
-    let number = |name| given(name).and_then(|text| text.parse::<u32>().ok());
+    let amount = |name, wrong| {
+        let read = |text| Cents::parse(text).ok_or(Refusal::BadParameter(wrong));
+        given(name).map(read).transpose()
+    };
+    let number = |name, wrong| {
+        let read = |text: &str| text.parse::<u32>().map_err(|_| Refusal::BadParameter(wrong));
+        given(name).map(read).transpose()
+    };
+    let one_of = |value: &str, known: &[&str], wrong| {
+        if known.contains(&value) { Ok(()) } else { Err(Refusal::BadParameter(wrong)) }
+    };
 
     let price = required("price", "price is required")?;
     let recurring = is_true("digitalRecurring") || is_true("physicalRecurring");
     let mut product = Product::new(site.as_str(), sku_of(route)?, call.today());
     required("title", "title is required")?.clone_into(&mut product.title);
     required("language", "language is required")?.clone_into(&mut product.language);
+    one_of(&product.language, &LANGUAGES, "language is not valid")?;
     required("currency", "currency is required")?.clone_into(&mut product.currency);
     product.price = Cents::parse(price).ok_or(Refusal::BadParameter("price is not a number"))?;
     product.description = owned("description");
     product.thank_you_page = owned("thankYouPage");
+    product.mobile_thank_you_page = owned("mobileThankYouPage");
     product.pitch_page = owned("pitchPage");
+    product.mobile_pitch_page = owned("mobilePitchPage");
+    product.image = number("image", "image is not a number")?;
+    product.shipping_profile = owned("shippingProfile");
+    product.delivery_method = owned("deliveryMethod");
+    product.delivery_speed = owned("deliverySpeed");
+    product.rebill_refund_days = number("rebillRefundDaysLimit", "rebillRefundDaysLimit is not a number")?;
+    if let Some(days) = number("saleRefundDaysLimit", "saleRefundDaysLimit is not a number")? {
+        product.sale_refund_days = days;
+    }
     product.digital = is_true("digital") || is_true("digitalRecurring");
     product.physical = is_true("physical") || is_true("physicalRecurring");
     product.categories = call.query.all("categories").map(str::to_owned).collect();
-    product.commission = number("purchaseCommission").unwrap_or(product.commission);
-    product.recurring = recurring.then(|| RecurringPrice {
-        price: amount("rebillPrice").unwrap_or(product.price),
+    for category in &product.categories {
+        one_of(category, &CATEGORIES, "categories is not valid")?;
+    }
+    if let Some(percent) = amount("purchaseCommission", "purchaseCommission is not a number")? {
+        product.commission = percent;
+    }
+    product.rebill_commission = amount("rebillCommission", "rebillCommission is not a number")?;
+    let price = RecurringPrice {
+        price: amount("rebillPrice", "rebillPrice is not a number")?.unwrap_or(product.price),
         frequency: owned("frequency").unwrap_or_else(|| "MONTHLY".to_owned()),
-        payments: number("duration").unwrap_or(999),
-        trial_days: number("trialPeriod").unwrap_or_default(),
-    });
+        payments: number("duration", "duration is not a number")?.unwrap_or(999),
+        trial_days: number("trialPeriod", "trialPeriod is not a number")?.unwrap_or_default(),
+        notifies: is_true("preRebillNotificationOverride"),
+        notified_days_before: number("preRebillNotificationLeadTime", "preRebillNotificationLeadTime is not a number")?,
+    };
+    one_of(&price.frequency, &FREQUENCIES, "frequency is not valid")?;
+    if !matches!(price.trial_days, 0 | 3..=31) {
+        return Err(Refusal::BadParameter("trialPeriod must be 0 or 3 to 31"));
+    }
+    product.recurring = recurring.then_some(price);
     Ok(product)
 }
 
@@ -102,7 +140,7 @@ fn site<'a>(call: &Call<'a>) -> Result<&'a Nickname, Refusal> {
     }
 }
 
-fn write(product: &Product, name: &'static str) -> Element {
+fn write(call: &Call<'_>, product: &Product, name: &'static str) -> Element {
     let recurring = product.recurring.is_some();
     let mut fields = vec![
         Element::text("id", product.id()),
@@ -118,12 +156,16 @@ fn write(product: &Product, name: &'static str) -> Element {
         Element::text("language", &product.language),
         Element::text("title", &product.title),
         Element::optional("description", product.description.as_ref()),
-        Element::nil("image"),
-        pages("thank_you_pages", product.thank_you_page.as_ref()),
-        pages("pitch_pages", product.pitch_page.as_ref()),
+        image(call, product),
+        pages("thank_you_pages", product.thank_you_page.as_ref(), product.mobile_thank_you_page.as_ref()),
+        pages("pitch_pages", product.pitch_page.as_ref(), product.mobile_pitch_page.as_ref()),
         Element::parent(
             "commission",
-            vec![Element::text("purchase", product.commission), Element::text("no_rebill_commission", !recurring)],
+            vec![
+                Element::text("purchase", product.commission),
+                Element::optional("rebill", product.rebill_commission),
+                Element::text("no_rebill_commission", !recurring),
+            ],
         ),
         pricings(product),
     ];
@@ -133,24 +175,33 @@ fn write(product: &Product, name: &'static str) -> Element {
         Element::parent("categories", categories.collect()),
         Element::text("skip_confirmation_page", false),
         Element::optional("admin_download_url", product.thank_you_page.as_ref()),
-        Element::text("no_commission", product.commission == 0),
-        Element::text("sale_refund_days_limit", 60),
+        Element::optional("admin_mobile_download_url", product.mobile_thank_you_page.as_ref()),
+        Element::text("no_commission", product.commission == Cents::default()),
+        Element::text("sale_refund_days_limit", product.sale_refund_days),
+        Element::optional("rebill_refund_days_limit", product.rebill_refund_days),
+        Element::optional("deliveryMethod", product.delivery_method.as_ref()),
+        Element::optional("deliverySpeed", product.delivery_speed.as_ref()),
     ]);
     Element::parent(name, fields).attribute("sku", &product.sku)
 }
 
-fn pages(name: &'static str, desktop: Option<&String>) -> Element {
-    Element::parent(
-        name,
-        vec![
-            Element::optional("desktop", desktop),
-            Element::optional("mobile", desktop.map(|page| format!("{page}?m=1"))),
-        ],
-    )
+/// The image with the product's number, if the seller has it.
+fn image(call: &Call<'_>, product: &Product) -> Element {
+    let images = &call.records().images;
+    let image = images.iter().find(|image| image.site == product.site && Some(image.id()) == product.image);
+    image.map_or_else(|| Element::nil("image"), |image| super::images::write(image, "image"))
+}
+
+fn pages(name: &'static str, desktop: Option<&String>, mobile: Option<&String>) -> Element {
+    Element::parent(name, vec![Element::optional("desktop", desktop), Element::optional("mobile", mobile)])
 }
 
 fn pricings(product: &Product) -> Element {
     let mut prices = vec![Element::parent("standard", vec![price(product.price)])];
+    if product.physical {
+        let profile = Element::optional("shipping_profile", product.shipping_profile.as_ref());
+        prices.push(Element::parent("physical", vec![profile]));
+    }
     if let Some(recurring) = &product.recurring {
         prices.push(Element::parent(
             "recurring",
@@ -159,6 +210,8 @@ fn pricings(product: &Product) -> Element {
                 Element::text("frequency", &recurring.frequency),
                 Element::text("duration", recurring.payments),
                 Element::text("trial_days", recurring.trial_days),
+                Element::text("pre_rebill_override", recurring.notifies),
+                Element::optional("pre_rebill_leadtime", recurring.notified_days_before),
             ],
         ));
     }

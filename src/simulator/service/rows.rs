@@ -1,8 +1,8 @@
 //! Rows: what a nickname sees of a sale.
 //!
 //! Each transaction is a row for its seller (role `VENDOR`), for its affiliate (`AFFILIATE`) and for each joint venture
-//! partner (`JV_TRADITIONAL`, `JV_UPSELL`). A key sees the rows of the nicknames in its reach and no others. Which one
-//! it sees of a sale that it reaches twice is a guess, and a setting.
+//! partner (`JV_TRADITIONAL`, `JV_UPSELL`, nil). A key sees the rows of the nicknames in its reach and no others. Which
+//! one it sees of a sale that it reaches twice is a guess, and a setting.
 
 use crate::simulator::config::SharedSale;
 use crate::simulator::money::Cents;
@@ -16,16 +16,19 @@ pub(super) enum Role {
     Affiliate,
     JvTraditional,
     JvUpsell,
+    JvUnnamed,
 }
 
 impl Role {
-    pub(super) fn code(self) -> &'static str {
-        match self {
+    /// The code in answers; nil for one kind of joint venture.
+    pub(super) fn code(self) -> Option<&'static str> {
+        Some(match self {
             Self::Vendor => "VENDOR",
             Self::Affiliate => "AFFILIATE",
             Self::JvTraditional => "JV_TRADITIONAL",
             Self::JvUpsell => "JV_UPSELL",
-        }
+            Self::JvUnnamed => return None,
+        })
     }
 
     /// The share of a sale, in percent. Real ones depend on contracts and fees.
@@ -34,7 +37,7 @@ impl Role {
             Self::Vendor if order.affiliate.is_some() => 50,
             Self::Vendor => 90,
             Self::Affiliate => 40,
-            Self::JvTraditional | Self::JvUpsell => 5,
+            Self::JvTraditional | Self::JvUpsell | Self::JvUnnamed => 5,
         }
     }
 }
@@ -47,14 +50,20 @@ pub(super) struct Row<'a> {
     pub(super) role: Role,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
     pub(super) fn kind(&self) -> &'static str {
         self.transaction.kind.code(self.order.test)
     }
 
+    /// The lines that the transaction is about.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &'a Line> + use<'a> {
+        let (order, transaction) = (self.order, self.transaction);
+        order.lines.iter().filter(|line| transaction.is_about(line))
+    }
+
     /// What the customer paid for `line` in this transaction.
     pub(super) fn customer_amount(&self, line: &Line) -> Cents {
-        line.total().part(self.transaction.amount, self.order.total())
+        self.order.paid_for(line, self.transaction)
     }
 
     /// What the account gets of `amount`.
@@ -103,6 +112,7 @@ fn roles(order: &Order, reach: &NicknameSet, shared: SharedSale) -> Vec<Role> {
             roles.push(match venture.kind {
                 JointVentureKind::Traditional => Role::JvTraditional,
                 JointVentureKind::Upsell => Role::JvUpsell,
+                JointVentureKind::Unnamed => Role::JvUnnamed,
             });
         }
     }
@@ -134,7 +144,7 @@ mod tests {
             let reach: NicknameSet = reach.into_iter().map(Nickname::new).collect();
             let seen = |shared| {
                 let rows = rows([&order].into_iter(), &reach, shared);
-                let codes: Vec<&str> = rows.iter().map(|row| row.role.code()).collect();
+                let codes: Vec<&str> = rows.iter().filter_map(|row| row.role.code()).collect();
                 codes.join(" ")
             };
             assert_eq!(seen(SharedSale::SellerRow), seller_row, "{reach:?}");

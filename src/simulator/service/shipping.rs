@@ -9,13 +9,14 @@ use super::call::{Call, Days, day, moment};
 use super::order_fields::vendor_variables;
 use crate::simulator::keys::Permission;
 use crate::simulator::money::Cents;
+use crate::simulator::nickname::NicknameSet;
 use crate::simulator::wire::{Answer, Element, Refusal, ShippingApi};
-use crate::simulator::world::{Customer, Line, Order, ShipNotice, TransactionKind};
+use crate::simulator::world::{Customer, Line, Order, ShipNotice, TicketKind, TransactionKind};
 
 /// `GET /shipping*/list`
 pub(super) fn list(call: &Call<'_>, api: ShippingApi) -> Result<Answer, Refusal> {
     let orders = found(call)?;
-    Ok(call.list("orderShipDataList", call.page(orders), |order| write(order, api)))
+    Ok(call.list("orderShipDataList", call.page(orders), |order| write(call, order, api)))
 }
 
 /// `GET /shipping*/count`
@@ -34,16 +35,19 @@ pub(super) fn notices(call: &Call<'_>, receipt: &str) -> Result<Answer, Refusal>
         .ship_notices
         .iter()
         .filter(|notice| notice.receipt == receipt)
-        .filter(|notice| records.is_sold_by(reach, receipt, &notice.item_no))
+        .filter(|notice| !records.owners_of_notice(reach, notice).is_empty())
         .collect();
-    notices.sort_by_key(|notice| (notice.date, &notice.item_no, &notice.tracking));
-    let written = notices.into_iter().map(|notice| {
-        let customer = records.customer_of(reach, receipt, &notice.item_no);
-        write_notice(notice, customer.map(Customer::full_name))
+    notices.sort_by_key(|notice| {
+        (notice.date, &notice.item_no, &notice.tracking, &notice.carrier, &notice.comments, &notice.seller)
     });
-    let written = written.collect();
-    let page = call.page(written);
-    Ok(call.list("shippingNoticeDataList", page, |notice| notice))
+    let page = call.page(notices);
+    Ok(call.list("shippingNoticeDataList", page, |notice| write_notice(call, reach, notice)))
+}
+
+/// The answer to a new ship notice: the notice.
+pub(super) fn added(call: &Call<'_>, notice: &ShipNotice) -> Result<Answer, Refusal> {
+    let reach = call.reach(Permission::OrdersWrite)?;
+    Ok(call.object(&write_notice(call, reach, notice)))
 }
 
 /// The orders in reach that the parameters ask for, the latest first.
@@ -85,18 +89,38 @@ fn takes_status(call: &Call<'_>, order: &Order) -> bool {
 
 /// Whether an item of the order has a ship notice.
 fn is_shipped(call: &Call<'_>, order: &Order) -> bool {
-    call.records().ship_notices.iter().any(|notice| notice.receipt == order.receipt && order.has_item(&notice.item_no))
+    order.lines.iter().any(|line| is_sent(call, order, &line.item_no))
 }
 
-fn write(order: &Order, api: ShippingApi) -> Element {
+/// Whether item `item_no` of the order has a ship notice.
+pub(super) fn is_sent(call: &Call<'_>, order: &Order, item_no: &str) -> bool {
+    call.records().ship_notices.iter().any(|notice| {
+        notice.receipt == order.receipt
+            && notice.item_no == item_no
+            && notice.seller.as_ref().is_none_or(|seller| *seller == order.seller)
+    })
+}
+
+/// Whether a refund of the item was asked for and not done yet.
+fn is_refund_pending(call: &Call<'_>, order: &Order, line: &Line) -> bool {
+    let seller = NicknameSet::from([order.seller.clone()]);
+    call.records().tickets.iter().any(|ticket| {
+        ticket.kind == TicketKind::Refund
+            && !ticket.is_closed()
+            && (ticket.receipt.as_str(), &ticket.item_no) == (order.receipt.as_str(), &line.item_no)
+            && !call.records().owners_of_ticket(&seller, ticket).is_empty()
+    })
+}
+
+fn write(call: &Call<'_>, order: &Order, api: ShippingApi) -> Element {
     match api {
         ShippingApi::Legacy => Element::parent("orderShipData", legacy(order)),
-        ShippingApi::Second => Element::parent("orderShipData", newer(order, false)),
-        ShippingApi::Third => Element::parent("orderShipData2", newer(order, true)),
+        ShippingApi::Second => Element::parent("orderShipData", newer(call, order, false)),
+        ShippingApi::Third => Element::parent("orderShipData2", newer(call, order, true)),
     }
 }
 
-fn newer(order: &Order, with_phone: bool) -> Vec<Element> {
+fn newer(call: &Call<'_>, order: &Order, with_phone: bool) -> Vec<Element> {
     let buyer = &order.customer;
     let mut fields = vec![
         Element::text("receipt", &order.receipt),
@@ -121,7 +145,7 @@ fn newer(order: &Order, with_phone: bool) -> Vec<Element> {
         vendor_variables(order),
     ]);
     let shippable = order.lines.iter().filter(|line| line.shippable);
-    fields.extend(shippable.map(|line| line_item(order, line)));
+    fields.extend(shippable.map(|line| line_item(call, order, line)));
     fields
 }
 
@@ -151,7 +175,7 @@ fn legacy(order: &Order) -> Vec<Element> {
     ]
 }
 
-fn line_item(order: &Order, line: &Line) -> Element {
+fn line_item(call: &Call<'_>, order: &Order, line: &Line) -> Element {
     Element::parent(
         "lineItemShipData",
         vec![
@@ -161,24 +185,26 @@ fn line_item(order: &Order, line: &Line) -> Element {
             Element::text("accountAmount", line.total().percent(50)),
             Element::text("quantity", line.quantity),
             Element::text("shippingMethod", "STANDARD"),
-            Element::text("isRefundPending", false),
+            Element::text("isRefundPending", is_refund_pending(call, order, line)),
             Element::text(
                 "hasBeenRefunded",
-                order.has(TransactionKind::Refund) && order.refundable() == Cents::default(),
+                order.has(TransactionKind::Refund) && order.refundable_for(line) == Cents::default(),
             ),
             Element::text("hasBeenChargebacked", order.has(TransactionKind::Chargeback)),
         ],
     )
 }
 
-fn write_notice(notice: &ShipNotice, shipped_to: Option<String>) -> Element {
+fn write_notice(call: &Call<'_>, reach: &NicknameSet, notice: &ShipNotice) -> Element {
+    let owners = call.records().owners_of_notice(reach, notice);
+    let customer = call.records().customer_of(&owners, &notice.receipt, &notice.item_no);
     Element::parent(
         "shippingNoticeData",
         vec![
             Element::text("shipDate", day(notice.date)),
             Element::text("carrier", &notice.carrier),
             Element::optional("trackingId", notice.tracking.as_ref()),
-            Element::optional("shippedTo", shipped_to),
+            Element::optional("shippedTo", customer.map(Customer::full_name)),
             Element::optional("comments", notice.comments.as_ref()),
             Element::text("receipt", &notice.receipt),
             Element::text("itemNo", &notice.item_no),

@@ -2,7 +2,8 @@
 //!
 //! A ticket names a receipt and no nickname; it shows to the seller of that receipt's item. A receipt in the filter
 //! covers its rebills, and takes `%` after four characters, as the Tickets API article says. `ticketid` is spelt so on
-//! the wire. Guesses: 400 for filters that the article forbids, and 404 for an id that is no number.
+//! the wire. Guesses: 400 for filters that the article forbids, and 404 for an id that is no number; without `sku` the
+//! refund amounts are those of all items; the reason of a ticket that the seller opened is its description.
 
 use std::cmp::Reverse;
 
@@ -12,7 +13,7 @@ use crate::simulator::money::Cents;
 use crate::simulator::nickname::NicknameSet;
 use crate::simulator::pattern::matches;
 use crate::simulator::wire::{Answer, Element, Refusal};
-use crate::simulator::world::{Order, Ticket, TicketComment, base_of};
+use crate::simulator::world::{Order, RefundType, Ticket, TicketComment, base_of};
 
 /// `GET /tickets/list`
 pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
@@ -41,6 +42,11 @@ pub(super) fn count(call: &Call<'_>) -> Result<Answer, Refusal> {
 /// `GET /tickets/{id}`
 pub(super) fn get(call: &Call<'_>, id: &str) -> Result<Answer, Refusal> {
     let id: u32 = id.parse().map_err(|_| Refusal::NotFound)?;
+    one(call, id)
+}
+
+/// The ticket `id`: also the answer to a change of it.
+pub(super) fn one(call: &Call<'_>, id: u32) -> Result<Answer, Refusal> {
     let reach = call.reach(Permission::OrdersRead)?;
     let ticket = call
         .records()
@@ -67,28 +73,16 @@ pub(super) fn refund_amounts(call: &Call<'_>, receipt: &str) -> Result<Answer, R
     let Some(first) = orders.first() else {
         return Err(Refusal::NotAccessible);
     };
-    let refundable: Cents = orders.iter().map(|order| order.refundable()).sum();
-    let asked = call.query.given("refundAmount").and_then(Cents::parse);
-    let asked = asked.ok_or(Refusal::BadParameter("refundAmount is not a number"));
-    let partial = |amount: Cents| {
-        let enabled = orders.iter().all(|order| {
-            let account = call.records().account(&order.seller);
-            account.is_some_and(|account| account.partial_refunds)
-        });
-        if enabled { Ok(amount) } else { Err(Refusal::NoPartialRefunds) }
-    };
-    let amount = match call.query.given("refundType") {
-        Some("FULL") => refundable,
-        Some("PARTIAL_PERCENT") => {
-            let percent = asked?;
-            if !(Cents(100)..=Cents(8000)).contains(&percent) {
-                return Err(Refusal::BadParameter("refundAmount must be 1 to 80"));
-            }
-            partial(refundable.part(percent, Cents(10_000)))?
+    let left: Cents = match sku {
+        None => orders.iter().map(|order| order.refundable()).sum(),
+        Some(sku) => {
+            let lines = orders.iter().flat_map(|order| order.lines.iter().map(move |line| (order, line)));
+            lines.filter(|(_, line)| line.item_no == sku).map(|(order, line)| order.refundable_for(line)).sum()
         }
-        Some("PARTIAL_AMOUNT") => partial(asked?.min(refundable))?,
-        _ => return Err(Refusal::BadParameter("refundType is not valid")),
     };
+    let kind = call.query.given("refundType").and_then(RefundType::read);
+    let kind = kind.ok_or(Refusal::BadParameter("refundType is not valid"))?;
+    let amount = refund_of(call, kind, left, &orders)?;
     Ok(call.object(&Element::parent(
         "partialRefundData",
         vec![
@@ -99,6 +93,31 @@ pub(super) fn refund_amounts(call: &Call<'_>, receipt: &str) -> Result<Answer, R
             Element::text("productCurrency", "USD"),
         ],
     )))
+}
+
+/// What a refund of this kind gives back of what is `left` of `orders`; `refundAmount` says which part.
+pub(super) fn refund_of(call: &Call<'_>, kind: RefundType, left: Cents, orders: &[&Order]) -> Result<Cents, Refusal> {
+    if kind == RefundType::Full {
+        return Ok(left);
+    }
+    let asked = call.query.given("refundAmount").and_then(Cents::parse);
+    let asked = asked.ok_or(Refusal::BadParameter("refundAmount is not a number"))?;
+    let amount = if kind == RefundType::PartialPercent {
+        if !(Cents(100)..=Cents(8000)).contains(&asked) {
+            return Err(Refusal::BadParameter("refundAmount must be 1 to 80"));
+        }
+        left.part(asked, Cents(10_000))
+    } else {
+        if !(Cents(1)..=left).contains(&asked) {
+            return Err(Refusal::BadParameter("refundAmount is not a part of what was paid"));
+        }
+        asked
+    };
+    let is_enabled = |order: &&Order| {
+        let account = call.records().account(&order.seller);
+        account.is_some_and(|account| account.partial_refunds)
+    };
+    if orders.iter().all(is_enabled) { Ok(amount) } else { Err(Refusal::NoPartialRefunds) }
 }
 
 /// The tickets in reach that `type`, `status` and `receipt` ask for, the latest first.
@@ -148,11 +167,13 @@ fn range(call: &Call<'_>, from: &str, to: &str) -> Result<Option<Days>, Refusal>
 }
 
 fn is_in_reach(call: &Call<'_>, reach: &NicknameSet, ticket: &Ticket) -> bool {
-    call.records().is_sold_by(reach, &ticket.receipt, &ticket.item_no)
+    !call.records().owners_of_ticket(reach, ticket).is_empty()
 }
 
 fn write(call: &Call<'_>, reach: &NicknameSet, name: &'static str, ticket: &Ticket) -> Element {
-    let customer = call.records().customer_of(reach, &ticket.receipt, &ticket.item_no);
+    let owners = call.records().owners_of_ticket(reach, ticket);
+    let customer = call.records().customer_of(&owners, &ticket.receipt, &ticket.item_no);
+    let description = ticket.reason.clone().unwrap_or_else(|| format!("Ticket about {}", ticket.receipt));
     let mut fields = vec![
         Element::text("ticketid", ticket.id),
         Element::text("receipt", &ticket.receipt),
@@ -163,8 +184,8 @@ fn write(call: &Call<'_>, reach: &NicknameSet, name: &'static str, ticket: &Tick
     fields.extend([
         Element::text("openedDate", moment(ticket.opened)),
         Element::optional("closedDate", ticket.closed.map(moment)),
-        Element::text("description", format!("Ticket about {}", ticket.receipt)),
-        Element::optional("refundType", ticket.refund_amount.map(|_| "FULL")),
+        Element::text("description", description),
+        Element::optional("refundType", ticket.refund_type.map(RefundType::code)),
         Element::optional("refundAmount", ticket.refund_amount),
         Element::optional("customerFirstName", customer.map(|buyer| &buyer.first_name)),
         Element::optional("customerLastName", customer.map(|buyer| &buyer.last_name)),
@@ -175,7 +196,7 @@ fn write(call: &Call<'_>, reach: &NicknameSet, name: &'static str, ticket: &Tick
         Element::nil("note"),
         Element::text("productItemNo", &ticket.item_no),
         Element::text("updateTime", moment(ticket.updated)),
-        Element::text("source", "CUSTOMER_WAM"),
+        Element::text("source", ticket.source.code()),
     ]);
     Element::parent(name, fields)
 }

@@ -48,7 +48,7 @@ impl Answer {
 }
 
 /// Why ClickBank answers with an error. Its bodies are plain text, whatever `Accept` says; the wording is a guess, but
-/// for the two that are quoted.
+/// for those that are quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// `Authorization: Bearer …` or `Basic …`.
@@ -73,8 +73,8 @@ pub(crate) enum Refusal {
     MethodNotAllowed(&'static str),
     /// No representation that `Accept` allows.
     NotAcceptable,
-    /// A change that the simulator does not do.
-    NotSimulated,
+    /// A change that what it is about does not allow (any more).
+    NotPossible(&'static str),
 }
 
 impl From<Refusal> for Answer {
@@ -93,7 +93,7 @@ impl From<Refusal> for Answer {
             Refusal::NotFound => (StatusCode::NOT_FOUND, "Not found"),
             Refusal::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Refusal::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "Not acceptable"),
-            Refusal::NotSimulated => (StatusCode::NOT_IMPLEMENTED, "the simulator does not do changes yet"),
+            Refusal::NotPossible(text) => (StatusCode::FORBIDDEN, text),
         };
         let mut answer = Self::body(status, Format::Text, text);
         if let Refusal::MethodNotAllowed(allow) = refusal {

@@ -17,6 +17,6 @@ pub(crate) use csv::to_csv;
 pub(crate) use element::Element;
 pub(crate) use json::to_json;
 pub use request::Request;
-pub(crate) use route::{Action, OrderApi, Party, Route, Selection, ShippingApi};
+pub(crate) use route::{Action, OrderApi, OrderChange, Party, Route, Selection, ShippingApi};
 pub(crate) use target::{Query, Target};
 pub(crate) use xml::to_xml;

@@ -8,7 +8,6 @@ use http::Method;
 
 use super::accept::{Format, Produces};
 use super::target::decode_segment;
-use crate::simulator::keys::Permission;
 
 /// A resource of the API, with the values in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,16 +36,16 @@ pub(crate) enum Route {
     OrderCount(OrderApi),
     Order(OrderApi, String),
     OrderUpsells(OrderApi, String),
-    /// A change of an order, with the permissions it needs.
-    OrderChange(&'static [Permission]),
+    /// A change of the order with this receipt.
+    OrderChange(String, OrderChange),
     ShippingList(ShippingApi),
     ShippingCount,
-    ShipNotices(String),
+    ShipNotices(ShippingApi, String),
     TicketList,
     TicketCount,
     /// A ticket, or for `POST` a receipt.
     Ticket(String),
-    TicketReturned,
+    TicketReturned(String),
     RefundAmounts(String),
 }
 
@@ -57,6 +56,18 @@ pub(crate) enum OrderApi {
     Legacy,
     /// `/orders2`, with `vendor` and `affiliate`.
     Second,
+}
+
+/// The changes of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderChange {
+    Reinstate,
+    Pause,
+    Extend,
+    /// In the newer generation only.
+    Date,
+    Product,
+    Address,
 }
 
 /// The three generations of shipping.
@@ -129,8 +140,8 @@ pub(crate) enum Action {
     PutProduct,
     /// Removes a product.
     DeleteProduct,
-    /// Another change, with the permissions it needs.
-    Change(&'static [Permission]),
+    /// Another change, whose answer takes one of these representations.
+    Change(Produces),
     /// Lists the methods.
     Options,
 }
@@ -159,17 +170,14 @@ impl Route {
 
     /// What `method` does with it.
     pub(crate) fn action(&self, method: &Method) -> Option<Action> {
-        const WRITE: Action = Action::Change(&[Permission::OrdersWrite]);
         match (self, method.as_str()) {
             (_, "OPTIONS") => Some(Action::Options),
             (Self::Order(..), "HEAD") => Some(Action::OrderStatus),
-            (Self::OrderChange(permissions), "POST") => Some(Action::Change(permissions)),
-            (Self::TicketReturned | Self::ShipNotices(_) | Self::Ticket(_), "POST") | (Self::Ticket(_), "PUT") => {
-                Some(WRITE)
-            }
+            (Self::OrderChange(..) | Self::TicketReturned(_) | Self::ShipNotices(..) | Self::Ticket(_), "POST")
+            | (Self::Ticket(_), "PUT") => Some(Action::Change(TREE)),
             (Self::Product(_), "PUT") => Some(Action::PutProduct),
             (Self::Product(_), "DELETE") => Some(Action::DeleteProduct),
-            (Self::OrderChange(_) | Self::TicketReturned, _) => None,
+            (Self::OrderChange(..) | Self::TicketReturned(_), _) => None,
             (_, "GET" | "HEAD") => Some(Action::Read(self.produces())),
             _ => None,
         }
@@ -178,10 +186,10 @@ impl Route {
     /// The value of `Allow`.
     pub(crate) fn allow(&self) -> &'static str {
         match self {
-            Self::OrderChange(_) | Self::TicketReturned => "POST, OPTIONS",
+            Self::OrderChange(..) | Self::TicketReturned(_) => "POST, OPTIONS",
             Self::Product(_) => "GET, HEAD, PUT, DELETE, OPTIONS",
             Self::Ticket(_) => "GET, HEAD, POST, PUT, OPTIONS",
-            Self::ShipNotices(_) => "GET, HEAD, POST, OPTIONS",
+            Self::ShipNotices(..) => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
     }
@@ -277,8 +285,7 @@ fn quickstats(rest: &[&str]) -> Option<Route> {
 }
 
 fn orders(api: OrderApi, service: &str, rest: &[&str]) -> Option<Route> {
-    const SUBSCRIPTION: &[Permission] = &[Permission::SubscriptionModification];
-    const BOTH: &[Permission] = &[Permission::SubscriptionModification, Permission::OrdersWrite];
+    let change = |receipt, change| Route::OrderChange(decode_segment(receipt), change);
     Some(match *rest {
         [] => Route::DocRoot(service.to_owned()),
         ["list"] => Route::OrderList(api),
@@ -286,10 +293,12 @@ fn orders(api: OrderApi, service: &str, rest: &[&str]) -> Option<Route> {
         ["schema"] => Route::Schema(service.to_owned()),
         [receipt] => Route::Order(api, decode_segment(receipt)),
         [receipt, "upsells"] => Route::OrderUpsells(api, decode_segment(receipt)),
-        [_, "reinstate" | "pause" | "extend"] => Route::OrderChange(SUBSCRIPTION),
-        [_, "changeDate"] if api == OrderApi::Second => Route::OrderChange(SUBSCRIPTION),
-        [_, "changeProduct"] => Route::OrderChange(BOTH),
-        [_, "changeAddress"] => Route::OrderChange(&[Permission::OrdersWrite]),
+        [receipt, "reinstate"] => change(receipt, OrderChange::Reinstate),
+        [receipt, "pause"] => change(receipt, OrderChange::Pause),
+        [receipt, "extend"] => change(receipt, OrderChange::Extend),
+        [receipt, "changeDate"] if api == OrderApi::Second => change(receipt, OrderChange::Date),
+        [receipt, "changeProduct"] => change(receipt, OrderChange::Product),
+        [receipt, "changeAddress"] => change(receipt, OrderChange::Address),
         _ => return None,
     })
 }
@@ -302,7 +311,7 @@ fn shipping(api: ShippingApi, service: &str, rest: &[&str]) -> Option<Route> {
         ["count"] => Route::ShippingCount,
         ["schema"] => Route::Schema(service.to_owned()),
         ["shipnotice", "schema"] => Route::Schema("shipnotice".to_owned()),
-        ["shipnotice", receipt] => Route::ShipNotices(decode_segment(receipt)),
+        ["shipnotice", receipt] => Route::ShipNotices(api, decode_segment(receipt)),
         _ => return None,
     })
 }
@@ -316,7 +325,7 @@ fn tickets(rest: &[&str]) -> Option<Route> {
         ["partialRefundDataSchema"] => Route::Schema("partialRefundData".to_owned()),
         [id] => Route::Ticket(decode_segment(id)),
         ["refundAmounts", receipt] => Route::RefundAmounts(decode_segment(receipt)),
-        [_, "returned"] => Route::TicketReturned,
+        [id, "returned"] => Route::TicketReturned(decode_segment(id)),
         _ => return None,
     })
 }

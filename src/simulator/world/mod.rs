@@ -1,10 +1,12 @@
 //! The world: everything that ClickBank knows in a simulation, and the door to it.
 //!
 //! Plain data, no sockets, no clock. [`World::answer`] takes a request and gives ClickBank's answer; changes go
-//! through functions of [`World`], one for each, and leave everything else as it was.
+//! through functions of [`World`], one for each, that leave everything else as it was and are listed in
+//! [`World::executed`].
 //!
 //! A world is built by hand (a test lists the orders it wants) or by [`WorldSpec::demo`].
 
+mod change;
 mod customer;
 mod order;
 mod product;
@@ -12,11 +14,15 @@ mod seed;
 mod subscription;
 mod ticket;
 
+pub(crate) use change::{Address, Opening, ProductChange, Settlement, SoldItem};
+pub use change::{ChangeKind, Executed};
 pub use customer::Customer;
 pub use order::{JointVenture, JointVentureKind, Line, Order, Transaction, TransactionKind, base_of};
 pub use product::{Contract, Image, Product, RecurringPrice, product_id};
 pub use subscription::{Subscription, SubscriptionStatus};
-pub use ticket::{ShipNotice, Ticket, TicketComment, TicketKind, TicketStatus, ticket_id};
+pub use ticket::{
+    RefundType, ShipNotice, Ticket, TicketComment, TicketKind, TicketSource, TicketStatus, seller_ticket_id, ticket_id,
+};
 
 use super::config::Settings;
 use super::keys::{KeySpec, SimulatorKey};
@@ -68,16 +74,29 @@ impl Records {
         self.accounts.iter().find(|account| account.nickname == *nickname)
     }
 
-    /// Whether something that belongs to item `item_no` of `receipt` belongs to one of `sellers`.
-    ///
-    /// On a mixed receipt that is the seller of the item. An item that no order of the receipt has belongs to every
-    /// seller of the receipt.
+    /// Those of `sellers` to whom `ticket` belongs.
     #[must_use]
-    pub fn is_sold_by(&self, sellers: &NicknameSet, receipt: &str, item_no: &str) -> bool {
+    pub fn owners_of_ticket(&self, sellers: &NicknameSet, ticket: &Ticket) -> NicknameSet {
+        self.owners(sellers, ticket.seller.as_ref(), &ticket.receipt, &ticket.item_no)
+    }
+
+    /// Those of `sellers` to whom `notice` belongs.
+    #[must_use]
+    pub fn owners_of_notice(&self, sellers: &NicknameSet, notice: &ShipNotice) -> NicknameSet {
+        self.owners(sellers, notice.seller.as_ref(), &notice.receipt, &notice.item_no)
+    }
+
+    /// Those of `sellers` to whom something belongs that is about item `item_no` of `receipt`: the one that is known to
+    /// have made it, else whoever sold the item. An item that no order of the receipt has belongs to every seller of
+    /// the receipt.
+    fn owners(&self, sellers: &NicknameSet, known: Option<&Nickname>, receipt: &str, item_no: &str) -> NicknameSet {
         let item_is_known = self.orders_of(receipt).any(|order| order.has_item(item_no));
         self.orders_of(receipt)
+            .filter(|order| known.is_none_or(|seller| order.seller == *seller))
             .filter(|order| !item_is_known || order.has_item(item_no))
-            .any(|order| sellers.contains(&order.seller))
+            .filter(|order| sellers.contains(&order.seller))
+            .map(|order| order.seller.clone())
+            .collect()
     }
 
     /// The customer of item `item_no` of `receipt`, as one of `sellers` knows them.
@@ -129,6 +148,7 @@ pub struct World {
     settings: Settings,
     records: Records,
     keys: Vec<SimulatorKey>,
+    executed: Vec<Executed>,
 }
 
 impl World {
@@ -143,7 +163,7 @@ impl World {
                 SimulatorKey::make(key, settings.seed, &offered)
             })
             .collect();
-        Self { settings, records, keys }
+        Self { settings, records, keys, executed: Vec::new() }
     }
 
     /// ClickBank's answer to `request`.
@@ -179,27 +199,6 @@ impl World {
     #[must_use]
     pub fn key(&self, name: &str) -> Option<&SimulatorKey> {
         self.keys.iter().find(|key| key.name() == name)
-    }
-
-    /// Puts `product` in the place of the one with its site and SKU, or beside the others.
-    ///
-    /// What a `PUT` cannot say (contracts, the day it was made) stays as it was.
-    pub(crate) fn put_product(&mut self, mut product: Product) {
-        let same = |other: &&mut Product| other.site == product.site && other.sku == product.sku;
-        if let Some(existing) = self.records.products.iter_mut().find(same) {
-            product.contracts = std::mem::take(&mut existing.contracts);
-            product.created = existing.created;
-            *existing = product;
-        } else {
-            self.records.products.push(product);
-        }
-    }
-
-    /// Removes the product `sku` of `site`; says whether there was one.
-    pub(crate) fn delete_product(&mut self, site: &Nickname, sku: &str) -> bool {
-        let before = self.records.products.len();
-        self.records.products.retain(|product| product.site != *site || product.sku != sku);
-        self.records.products.len() < before
     }
 }
 

@@ -66,8 +66,12 @@ impl Order {
             vendor_variables: Vec::new(),
             test: false,
         };
-        order.transactions =
-            vec![Transaction { kind: TransactionKind::Sale, time: order.time_on(date), amount: order.total() }];
+        order.transactions = vec![Transaction {
+            kind: TransactionKind::Sale,
+            time: order.time_on(date),
+            amount: order.total(),
+            item_no: None,
+        }];
         order
     }
 
@@ -113,7 +117,7 @@ impl Order {
     /// The same sale, with one more transaction on `date`. Money that goes back is negative.
     #[must_use]
     pub fn then(mut self, kind: TransactionKind, date: Date, amount: Cents) -> Self {
-        self.transactions.push(Transaction { kind, time: self.time_on(date), amount });
+        self.record(kind, date, amount, None);
         self
     }
 
@@ -130,7 +134,12 @@ impl Order {
         let amount = self.subscription.as_ref().map_or(self.total(), |subscription| subscription.rebill_amount);
         Self {
             receipt: format!("{}-B{number:03}", base_of(&self.receipt)),
-            transactions: vec![Transaction { kind: TransactionKind::Bill, time: self.time_on(date), amount }],
+            transactions: vec![Transaction {
+                kind: TransactionKind::Bill,
+                time: self.time_on(date),
+                amount,
+                item_no: None,
+            }],
             upsell_of: None,
             subscription: None,
             ..self.clone()
@@ -180,6 +189,29 @@ impl Order {
         paid.max(Cents::default())
     }
 
+    /// What the customer could still get back for `line`.
+    #[must_use]
+    pub fn refundable_for(&self, line: &Line) -> Cents {
+        let paid: Cents = self.transactions.iter().map(|transaction| self.paid_for(line, transaction)).sum();
+        paid.max(Cents::default()).min(self.refundable())
+    }
+
+    /// What the customer paid for `line` in `transaction`.
+    #[must_use]
+    pub fn paid_for(&self, line: &Line, transaction: &Transaction) -> Cents {
+        match &transaction.item_no {
+            None => line.total().part(transaction.amount, self.total()),
+            Some(_) if transaction.is_about(line) => transaction.amount,
+            Some(_) => Cents::default(),
+        }
+    }
+
+    /// Adds a transaction on `date`, about the item `item_no` or about all.
+    pub(crate) fn record(&mut self, kind: TransactionKind, date: Date, amount: Cents, item_no: Option<&str>) {
+        let item_no = item_no.map(str::to_owned);
+        self.transactions.push(Transaction { kind, time: self.time_on(date), amount, item_no });
+    }
+
     /// A moment of `date` that follows from the receipt.
     fn time_on(&self, date: Date) -> DateTime {
         let mut random = Random::from_names(&["time", &self.receipt]);
@@ -203,13 +235,15 @@ pub struct JointVenture {
     pub kind: JointVentureKind,
 }
 
-/// The two joint venture roles that client authors list.
+/// The joint venture roles that client authors list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JointVentureKind {
     /// Role `JV_TRADITIONAL`.
     Traditional,
     /// Role `JV_UPSELL`.
     Upsell,
+    /// No role: nil, as one client author lists.
+    Unnamed,
 }
 
 /// One item of an order.
@@ -281,6 +315,16 @@ pub struct Transaction {
     pub time: DateTime,
     /// How much the customer paid; negative when it went back. That rows of refunds show negative amounts is a guess.
     pub amount: Cents,
+    /// The item that it is about; all of them when none is named.
+    pub item_no: Option<String>,
+}
+
+impl Transaction {
+    /// Whether it is about `line`.
+    #[must_use]
+    pub fn is_about(&self, line: &Line) -> bool {
+        self.item_no.as_ref().is_none_or(|item_no| *item_no == line.item_no)
+    }
 }
 
 /// The kinds of transaction.

@@ -31,12 +31,30 @@ pub struct Product {
     pub physical: bool,
     /// Codes such as `EBOOK`.
     pub categories: Vec<String>,
-    /// The commission on the first payment, in percent.
-    pub commission: u32,
+    /// The commission on the first payment, in hundredths of a percent.
+    pub commission: Cents,
+    /// The same on later payments, where that was set.
+    pub rebill_commission: Option<Cents>,
     /// Where customers get what they paid for: confidential.
     pub thank_you_page: Option<String>,
+    /// The same for mobile devices: confidential.
+    pub mobile_thank_you_page: Option<String>,
     /// Where customers read about it.
     pub pitch_page: Option<String>,
+    /// The same for mobile devices.
+    pub mobile_pitch_page: Option<String>,
+    /// The number of the image that belongs to it.
+    pub image: Option<u32>,
+    /// The name of the shipping profile, for something sent by post.
+    pub shipping_profile: Option<String>,
+    /// How it is delivered.
+    pub delivery_method: Option<String>,
+    /// How fast it is delivered.
+    pub delivery_speed: Option<String>,
+    /// For how many days a sale can be refunded.
+    pub sale_refund_days: u32,
+    /// For how many days a later payment can be refunded, where that was set.
+    pub rebill_refund_days: Option<u32>,
     /// Contracts that share its revenue with others.
     pub contracts: Vec<Contract>,
     /// When it was made.
@@ -61,9 +79,18 @@ impl Product {
             digital: true,
             physical: false,
             categories: vec!["EBOOK".to_owned()],
-            commission: 40,
+            commission: Cents(4000),
+            rebill_commission: None,
             thank_you_page: Some(format!("https://{site}.example.net/thanks/{sku}")),
+            mobile_thank_you_page: Some(format!("https://{site}.example.net/thanks/{sku}?m=1")),
             pitch_page: Some(format!("https://{site}.example.net/{sku}")),
+            mobile_pitch_page: Some(format!("https://{site}.example.net/{sku}?m=1")),
+            image: None,
+            shipping_profile: None,
+            delivery_method: None,
+            delivery_speed: None,
+            sale_refund_days: 60,
+            rebill_refund_days: None,
             contracts: Vec::new(),
             created,
             updated: created,
@@ -94,6 +121,25 @@ pub struct RecurringPrice {
     pub payments: u32,
     /// Days before the second payment, if there is a trial.
     pub trial_days: u32,
+    /// Whether customers are told before each payment.
+    pub notifies: bool,
+    /// How many days before, where that was set.
+    pub notified_days_before: Option<u32>,
+}
+
+impl RecurringPrice {
+    /// Twelve monthly payments of `price`.
+    #[must_use]
+    pub fn monthly(price: Cents) -> Self {
+        Self {
+            price,
+            frequency: "MONTHLY".to_owned(),
+            payments: 12,
+            trial_days: 0,
+            notifies: false,
+            notified_days_before: None,
+        }
+    }
 }
 
 /// A contract about a product.

@@ -92,8 +92,7 @@ impl Garden<'_> {
         book.title = format!("Book & Poster by {}", self.seller);
         let mut club = Product::new(self.seller, "club-1", created);
         club.categories = vec!["MEMBER_SITE".to_owned(), "VIDEO".to_owned()];
-        club.recurring =
-            Some(RecurringPrice { price: Cents(1900), frequency: "MONTHLY".to_owned(), payments: 12, trial_days: 0 });
+        club.recurring = Some(RecurringPrice::monthly(Cents(1900)));
         club.contracts = vec![Contract {
             owner: Nickname::new(self.seller),
             partner: Nickname::new(self.partner),
@@ -125,10 +124,10 @@ impl Garden<'_> {
         if random.below(4) == 0 {
             order.vendor_variables.push(("page".to_owned(), "a".to_owned()));
         }
-        self.grow_kind(place % 12, order, date);
+        self.grow_kind(place % 12, place / 12, order, date);
     }
 
-    fn grow_kind(&mut self, kind: u32, order: Order, date: Date) {
+    fn grow_kind(&mut self, kind: u32, round: u32, order: Order, date: Date) {
         let records = &mut *self.records;
         let receipt = order.receipt.clone();
         match kind {
@@ -148,7 +147,14 @@ impl Garden<'_> {
                 records.tickets.push(ticket.closed(date));
                 records.orders.push(order.refunded(date));
             }
-            5 => records.orders.push(order.shared_with(self.partner, JointVentureKind::Traditional)),
+            5 => {
+                let kind = match round {
+                    0 => JointVentureKind::Traditional,
+                    1 => JointVentureKind::Unnamed,
+                    _ => JointVentureKind::Upsell,
+                };
+                records.orders.push(order.shared_with(self.partner, kind));
+            }
             6 => {
                 // A mixed receipt: the partner sold something in the same breath, and shares it.
                 let lines = vec![Line::physical("addon-1", Cents(990)).as_upsell()];
@@ -168,6 +174,9 @@ impl Garden<'_> {
             9 => {
                 let notice = ShipNotice::new(&receipt, "book-1", date);
                 records.ship_notices.push(notice);
+                // Held until the book is back: what `returned` is for.
+                let ticket = Ticket::open(&receipt, 1, "book-1", TicketKind::Refund, date).refunding(Cents(2450));
+                records.tickets.push(ticket);
                 records
                     .orders
                     .push(order.of(vec![Line::physical("book-1", Cents(2450)), Line::digital("guide-1", Cents(3700))]));
@@ -259,7 +268,10 @@ mod tests {
         assert!(any(|order| order.receipt.ends_with("-B003")));
         assert!(any(|order| order.has(TransactionKind::Refund)));
         assert!(any(|order| order.has(TransactionKind::Chargeback)));
-        assert!(any(|order| !order.joint_ventures.is_empty()));
+        for kind in [JointVentureKind::Traditional, JointVentureKind::Upsell, JointVentureKind::Unnamed] {
+            let is_shared = |order: &Order| order.joint_ventures.iter().any(|venture| venture.kind == kind);
+            assert!(orders.iter().any(is_shared), "{kind:?}");
+        }
         assert!(any(Order::is_shippable));
         assert!(any(|order| order.test));
         let is_mixed =

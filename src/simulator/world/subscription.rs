@@ -8,8 +8,13 @@ use crate::simulator::money::Cents;
 /// A subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// The line it is about.
+    /// The line it is about: the item that was bought, whatever is billed now.
     pub item_no: String,
+    /// The item that is billed: another one after a change of product.
+    pub billed_item: String,
+    /// Whether the affiliate of the sale has a part in what is billed: not after a change of product that left them
+    /// out.
+    pub carries_affiliate: bool,
     /// Where it stands.
     pub status: SubscriptionStatus,
     /// A code such as `MONTHLY`.
@@ -37,6 +42,8 @@ impl Subscription {
         let after = |months: u32| started.saturating_add(i64::from(months).months());
         Self {
             item_no: item_no.to_owned(),
+            billed_item: item_no.to_owned(),
+            carries_affiliate: true,
             status: SubscriptionStatus::Active,
             frequency: "MONTHLY".to_owned(),
             payments: 12,
@@ -56,6 +63,35 @@ impl Subscription {
         self.next_payment = None;
         self.cancelled = Some(date);
         self
+    }
+
+    /// Whether payments go on.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == SubscriptionStatus::Active
+    }
+
+    /// The day that lies `periods` periods after `date`.
+    #[must_use]
+    pub fn after(&self, date: Date, periods: u32) -> Date {
+        // Spans have bounds, and no calendar here goes so far.
+        let periods = i64::from(periods.min(10_000));
+        let span = match self.frequency.as_str() {
+            "WEEKLY" => periods.weeks(),
+            "BI_WEEKLY" => (2 * periods).weeks(),
+            "QUARTERLY" => (3 * periods).months(),
+            "HALF_YEARLY" => (6 * periods).months(),
+            "YEARLY" => (12 * periods).months(),
+            _ => periods.months(),
+        };
+        date.saturating_add(span)
+    }
+
+    /// Has the next payment on `date`, and the later ones a period apart from there.
+    pub(crate) fn bill_next_on(&mut self, date: Date) {
+        self.next_payment = Some(date);
+        let later = self.payments.saturating_sub(self.processed).saturating_sub(1);
+        self.ends = self.after(date, later);
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::civil::{Date, DateTime};
 
 use crate::simulator::money::Cents;
+use crate::simulator::nickname::Nickname;
 use crate::simulator::random::{Random, hash};
 
 /// A customer's request about a receipt.
@@ -14,6 +15,8 @@ pub struct Ticket {
     pub receipt: String,
     /// The item it is about.
     pub item_no: String,
+    /// Whose it is, where the item does not say it. Answers show it nowhere.
+    pub seller: Option<Nickname>,
     /// What is asked for.
     pub kind: TicketKind,
     /// Where it stands.
@@ -24,6 +27,12 @@ pub struct Ticket {
     pub updated: DateTime,
     /// When it was closed, if it is.
     pub closed: Option<DateTime>,
+    /// A code such as `ticket.type.refund.7`, where one was given.
+    pub reason: Option<String>,
+    /// How it was opened.
+    pub source: TicketSource,
+    /// Whether all or a part is to be paid back, for a refund.
+    pub refund_type: Option<RefundType>,
     /// What is to be paid back, for a refund.
     pub refund_amount: Option<Cents>,
     /// What was said.
@@ -41,11 +50,15 @@ impl Ticket {
             id: ticket_id(receipt, nth),
             receipt: receipt.to_owned(),
             item_no: item_no.to_owned(),
+            seller: None,
             kind,
             status: TicketStatus::Open,
             opened,
             updated: opened,
             closed: None,
+            reason: None,
+            source: TicketSource::Customer,
+            refund_type: None,
             refund_amount: None,
             comments: vec![TicketComment {
                 date: opened,
@@ -59,34 +72,63 @@ impl Ticket {
     /// The same ticket, closed on `date`.
     #[must_use]
     pub fn closed(mut self, date: Date) -> Self {
-        let time = date.at(23, 45, 0, 0);
-        self.status = TicketStatus::Closed;
-        self.updated = time;
-        self.closed = Some(time);
-        self.comments.push(TicketComment {
-            date: time,
-            text: format!("Settled {}", self.receipt),
-            action: "CLOSED".to_owned(),
-            by: "VENDOR".to_owned(),
-        });
+        let text = format!("Settled {}", self.receipt);
+        self.close("CLOSED", &text, date);
         self
     }
 
     /// The same ticket, asking for `amount` back.
     #[must_use]
     pub fn refunding(mut self, amount: Cents) -> Self {
+        self.refund_type = Some(RefundType::Full);
         self.refund_amount = Some(amount);
         self
+    }
+
+    /// Whether it is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.status == TicketStatus::Closed
+    }
+
+    /// Adds what the seller said and did on `date`, late in the day, so that it follows whatever was before.
+    pub(crate) fn remark(&mut self, action: &str, text: &str, date: Date) {
+        let time = date.at(23, 45, 0, 0);
+        self.updated = time;
+        self.comments.push(TicketComment {
+            date: time,
+            text: text.to_owned(),
+            action: action.to_owned(),
+            by: "VENDOR".to_owned(),
+        });
+    }
+
+    /// Closes it on `date`, with a remark.
+    pub(crate) fn close(&mut self, action: &str, text: &str, date: Date) {
+        self.remark(action, text, date);
+        self.status = TicketStatus::Closed;
+        self.closed = Some(self.updated);
     }
 }
 
 /// The id of ticket number `nth` (from 1) of `receipt`.
 #[must_use]
 pub fn ticket_id(receipt: &str, nth: u32) -> u32 {
+    id_from(&["ticket id", receipt, &nth.to_string()])
+}
+
+/// The id of the ticket number `nth` (from 1) that `seller` opens about `item_no` of `receipt`: what others do with
+/// the receipt has no part in it.
+#[must_use]
+pub fn seller_ticket_id(receipt: &str, seller: &Nickname, item_no: &str, nth: usize) -> u32 {
+    let seller = seller.as_str().to_ascii_lowercase();
+    id_from(&["seller ticket id", receipt, &seller, item_no, &nth.to_string()])
+}
+
+fn id_from(names: &[&str]) -> u32 {
     const FIRST: u32 = 100_000_000;
     const COUNT: u64 = 2_000_000_000;
-    let place = hash(&["ticket id", receipt, &nth.to_string()]) % COUNT;
-    FIRST + u32::try_from(place).unwrap_or_default()
+    FIRST + u32::try_from(hash(names) % COUNT).unwrap_or_default()
 }
 
 /// What a ticket asks for.
@@ -111,6 +153,11 @@ impl TicketKind {
         }
     }
 
+    /// The kind with this code in requests.
+    pub(crate) fn read(code: &str) -> Option<Self> {
+        [Self::Refund, Self::Cancel, Self::TechSupport].into_iter().find(|kind| kind.request_code() == code)
+    }
+
     /// The code in requests, another one.
     #[must_use]
     pub fn request_code(self) -> &'static str {
@@ -119,6 +166,54 @@ impl TicketKind {
             Self::Cancel => "cncl",
             Self::TechSupport => "tech",
         }
+    }
+}
+
+/// How a ticket was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TicketSource {
+    /// By the customer, on ClickBank's pages.
+    Customer,
+    /// By the seller, through the API.
+    Api,
+}
+
+impl TicketSource {
+    /// The code in answers.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Customer => "CUSTOMER_WAM",
+            Self::Api => "API",
+        }
+    }
+}
+
+/// How much of a payment goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundType {
+    /// All that is left of it.
+    Full,
+    /// A part, in percent.
+    PartialPercent,
+    /// A part, as an amount.
+    PartialAmount,
+}
+
+impl RefundType {
+    /// The code in requests and answers. Letter case counts.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::PartialPercent => "PARTIAL_PERCENT",
+            Self::PartialAmount => "PARTIAL_AMOUNT",
+        }
+    }
+
+    /// The type with this code.
+    pub(crate) fn read(code: &str) -> Option<Self> {
+        [Self::Full, Self::PartialPercent, Self::PartialAmount].into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -165,6 +260,8 @@ pub struct ShipNotice {
     pub receipt: String,
     /// The item sent.
     pub item_no: String,
+    /// Whose it is, where the item does not say it. Answers show it nowhere.
+    pub seller: Option<Nickname>,
     /// When.
     pub date: Date,
     /// By whom.
@@ -183,6 +280,7 @@ impl ShipNotice {
         Self {
             receipt: receipt.to_owned(),
             item_no: item_no.to_owned(),
+            seller: None,
             date,
             carrier: random.pick(&["USPS", "UPS", "FEDEX", "DHL"]).to_owned(),
             tracking: Some(random.letters_and_digits(12)),

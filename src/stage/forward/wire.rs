@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, BufMut as _, BytesMut};
@@ -17,14 +17,31 @@ use crate::http1::answer::{Fault, HeadReader, MAX_HEAD, MAX_INTERIM};
 /// Bytes asked for at a time while a head is read.
 const PIECE: usize = 2 << 10;
 
-/// How many requests a connection has carried.
+/// What a connection has been used for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Uses(Arc<AtomicU32>);
+pub(super) struct Uses(Arc<Used>);
+
+#[derive(Debug, Default)]
+struct Used {
+    requests: AtomicU32,
+    /// Whether a byte has come since the last request.
+    answered: AtomicBool,
+}
 
 impl Uses {
-    /// Whether it carried another request before the last one, so that it may have been dead already.
-    pub(super) fn repeated(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 1
+    /// Whether it carried another request before the last one, and brought nothing for the last one: it may have been dead
+    /// already.
+    pub(super) fn may_have_been_dead(&self) -> bool {
+        self.0.requests.load(Ordering::Relaxed) > 1 && !self.0.answered.load(Ordering::Relaxed)
+    }
+
+    fn ask(&self) {
+        self.0.answered.store(false, Ordering::Relaxed);
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn hear(&self) {
+        self.0.answered.store(true, Ordering::Relaxed);
     }
 }
 
@@ -84,7 +101,7 @@ impl<S> Wire<S> {
         self.next = Next::Head;
         self.reader = HeadReader::default();
         (self.interim, self.passed_over) = (0, 0);
-        self.uses.0.fetch_add(1, Ordering::Relaxed);
+        self.uses.ask();
         Ok(())
     }
 
@@ -127,6 +144,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             if read == 0 {
                 return Poll::Ready(Ok(()));
             }
+            this.uses.hear();
         }
         let there = if this.head.is_empty() { &mut this.heard } else { &mut this.head };
         if there.is_empty() {
@@ -238,7 +256,7 @@ mod tests {
         upstream.write_all(format!("{ANSWER}ok{ANSWER}ok").as_bytes()).await.unwrap();
         let mut answer = vec![0; ANSWER.len() + 2];
         wire.read_exact(&mut answer).await.unwrap();
-        assert!(!wire.uses.repeated());
+        assert!(!wire.uses.may_have_been_dead());
         let refused = wire.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap_err();
         assert!(refused.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Surplus>));
         let mut sent = Vec::new();

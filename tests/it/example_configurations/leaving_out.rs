@@ -23,6 +23,7 @@ state = "state"
 address = "0.0.0.0:8443"
 allow_plaintext = false
 tls = { cert_file = "tls.crt", key_file = "tls.key" }
+max_connections = 16
 [health]
 address = "0.0.0.0:8444"
 [admin]

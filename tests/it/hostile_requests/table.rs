@@ -362,12 +362,8 @@ impl Stage {
     }
 }
 
-/// The head of a request as the simulator's record has it, which has all fields in their order and spelling.
+/// The head of a request, byte for byte. None has a body.
 fn head_of(received: &Received) -> String {
     assert_eq!(received.body_bytes, 0, "{received:?}");
-    let mut head = format!("{} {} HTTP/1.1\r\n", received.method, received.target);
-    for (name, value) in &received.headers {
-        write!(head, "{name}: {value}\r\n").unwrap();
-    }
-    head + "\r\n"
+    String::from_utf8(received.raw_head.clone()).unwrap()
 }

@@ -1,7 +1,9 @@
 //! What the behaviours share: a configuration written to a temporary directory, a simulator and a gateway behind
 //! sockets of their own, a client that sends any bytes, and the checks that hold for every answer.
 
+pub(crate) mod emissions;
 pub(crate) mod process;
+pub(crate) mod raw_tls;
 pub(crate) mod scene;
 pub(crate) mod secrets;
 pub(crate) mod setup;

@@ -1,15 +1,17 @@
 //! A gateway's configuration, as a test wants it, written to a temporary directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use clickbank_gateway::domain::secret::KeyDigest;
 use clickbank_gateway::keys::issue;
 use tempfile::TempDir;
 
+use super::emissions;
 use super::secrets::Secrets;
 
 /// What to write.
@@ -111,6 +113,8 @@ impl Setup {
     pub(crate) fn write(&self, url: &str, ca_pem: &str, secret_of: impl Fn(&str) -> String) -> Written {
         let directory = tempfile::Builder::new().prefix("clickbank-gateway-test-").tempdir().unwrap();
         let mut written = Written {
+            heard_from: emissions::listen(),
+            planned: Mutex::default(),
             file: directory.path().join("gateway.toml"),
             directory,
             keys: BTreeMap::new(),
@@ -159,6 +163,10 @@ impl Setup {
 #[derive(Debug)]
 pub(crate) struct Written {
     directory: TempDir,
+    /// From where on what this process says is searched.
+    heard_from: usize,
+    /// The files that tests have written.
+    planned: Mutex<BTreeSet<String>>,
     /// `gateway.toml`.
     pub(crate) file: PathBuf,
     /// The callers' keys, by name.
@@ -177,8 +185,38 @@ impl Written {
 
     /// Writes a file that only its owner can read.
     pub(crate) fn file_for_owner(&self, name: &str, text: &str) {
+        let file = Path::new(name).file_name().unwrap().to_string_lossy().into_owned();
+        self.planned.lock().unwrap().insert(file);
         let path = self.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// Words that stand in every customer of the simulator, and nowhere else.
+const CUSTOMERS: [&str; 3] = ["@example.net", "Elm & Oak Street", "+1208555"];
+
+impl Drop for Written {
+    /// Whatever a test was about: nothing of what it planted shows in what was said meanwhile, or in a file that the
+    /// gateway wrote.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for word in CUSTOMERS {
+            self.secrets.plant("a customer", word, word.len());
+        }
+        self.secrets.sweep("what this process said", &emissions::since(self.heard_from));
+        let mut folders = vec![self.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else if entry.file_type().unwrap().is_file() && !self.planned.lock().unwrap().contains(&name) {
+                    self.secrets.sweep(&name, &fs::read(entry.path()).unwrap());
+                }
+            }
+        }
     }
 }

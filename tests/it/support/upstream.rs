@@ -168,6 +168,7 @@ async fn accept(
 ) {
     while let Ok((stream, _)) = listener.accept().await {
         seen.connections.fetch_add(1, Ordering::SeqCst);
+        stream.set_nodelay(true).unwrap();
         let (tls, seen, act, stop) = (tls.clone(), Arc::clone(&seen), Arc::clone(&act), stop.clone());
         tokio::spawn(async move { stop.run_until_cancelled(serve(stream, tls, &seen, &*act)).await });
     }

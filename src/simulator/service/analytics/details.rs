@@ -26,7 +26,8 @@ pub(in super::super) fn details(call: &Call<'_>, party: Party, selection: Select
         let Some(subscription) = &row.order.subscription else {
             continue;
         };
-        if filter.takes(subscription) {
+        let is_theirs = party == Party::Vendor || subscription.carries_affiliate;
+        if is_theirs && filter.takes(subscription) {
             written.push(write(call, &row, subscription, party));
         }
     }
@@ -111,7 +112,7 @@ fn write(call: &Call<'_>, row: &Row<'_>, subscription: &Subscription, party: Par
     Element::parent(
         "row",
         vec![
-            Element::optional("affNickName", order.affiliate.as_ref()),
+            Element::optional("affNickName", order.affiliate.as_ref().filter(|_| subscription.carries_affiliate)),
             Element::text("cancelled", subscription.cancelled.is_some()),
             Element::text("chargebackAmount", 0),
             Element::text("chargebackCount", 0),
@@ -127,7 +128,7 @@ fn write(call: &Call<'_>, row: &Row<'_>, subscription: &Subscription, party: Par
             Element::text("futurePaymentsCount", future),
             Element::text("initialSaleAmount", first),
             Element::text("initialSaleCount", 1),
-            Element::text("itemNo", &subscription.item_no),
+            Element::text("itemNo", &subscription.billed_item),
             Element::optional("nextPaymentDate", subscription.next_payment.map(day)),
             Element::text("paymentMethod", ""),
             Element::text("processedPaymentsCount", subscription.processed),

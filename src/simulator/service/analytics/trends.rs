@@ -25,7 +25,7 @@ pub(in super::super) fn trends(call: &Call<'_>, party: Party) -> Result<Answer, 
     let mut groups: BTreeMap<Group, Figures> = BTreeMap::new();
     for row in rows_of(call, account, party) {
         let date = row.transaction.time.date();
-        for line in row.order.lines.iter().filter(|line| line.recurring) {
+        for line in row.lines().filter(|line| line.recurring) {
             let id = product_id(&row.order.seller, &line.item_no).to_string();
             let is_wanted = products.is_empty() || products.contains(&id.as_str());
             if !days.contain(date) || !is_wanted {

@@ -1,13 +1,18 @@
 //! Tests of the whole world through its door, [`World::answer`], on a small world made by hand.
 
+mod addresses;
 mod analytics;
 mod answers;
 mod catalogue;
 mod chance;
 mod filters;
 mod products;
+mod refused_changes;
 mod requests;
 mod scope;
+mod ship_notices;
+mod subscriptions;
+mod tickets;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -20,8 +25,8 @@ use crate::simulator::keys::{KeySpec, Nicknames, Permission, Reach};
 use crate::simulator::money::Cents;
 use crate::simulator::wire::{Answer, Request};
 use crate::simulator::world::{
-    Account, AccountKind, Image, JointVentureKind, Line, Order, Product, Records, ShipNotice, Subscription, Ticket,
-    TicketKind, World, WorldSpec,
+    Account, AccountKind, Executed, Image, JointVentureKind, Line, Order, Product, Records, RecurringPrice, ShipNotice,
+    Subscription, Ticket, TicketKind, World, WorldSpec,
 };
 
 const TODAY: Date = date(2026, 11, 20);
@@ -87,6 +92,21 @@ fn spec() -> WorldSpec {
     }
 }
 
+/// The same world, with subscriptions of today that can become `vip-1`: `CLUB0001`, and `CLUB0002`, which is cancelled.
+fn spec_with_clubs() -> WorldSpec {
+    let mut spec = spec();
+    let club = |receipt, subscription| {
+        let lines = vec![Line::recurring("club-1", Cents(1900))];
+        Order::sale(receipt, "acme", TODAY).of(lines).through("otheraff").subscribing(subscription)
+    };
+    let monthly = || Subscription::monthly("club-1", TODAY, 1);
+    spec.records.orders.extend([club("CLUB0001", monthly()), club("CLUB0002", monthly().cancelled(TODAY))]);
+    let subscription =
+        |site, sku| Product { recurring: Some(RecurringPrice::monthly(Cents(4900))), ..Product::new(site, sku, TODAY) };
+    spec.records.products.extend([subscription("acme", "vip-1"), subscription("rivalco", "vip-2")]);
+    spec
+}
+
 fn keys() -> Vec<KeySpec> {
     let every = |nicknames: Nicknames| Reach::every_permission(&nicknames);
     let of_acme = |name, reach| KeySpec::new(name, "acmeco", reach);
@@ -113,6 +133,11 @@ fn world() -> World {
     World::new(settings(), spec())
 }
 
+/// A world with subscriptions of today.
+fn world_with_clubs() -> World {
+    World::new(settings(), spec_with_clubs())
+}
+
 /// A world with pages of `rows` rows.
 fn paged_world(rows: usize) -> World {
     let page_size = NonZeroUsize::new(rows).unwrap();
@@ -131,6 +156,44 @@ fn send(world: &mut World, key: &str, method: Method, path: &str, accept: &str) 
         request = request.with_header("Accept", accept);
     }
     world.answer(&request)
+}
+
+fn post(world: &mut World, key: &str, path: &str) -> Answer {
+    send(world, key, Method::POST, path, JSON)
+}
+
+fn put(world: &mut World, key: &str, path: &str) -> Answer {
+    send(world, key, Method::PUT, path, JSON)
+}
+
+fn value(answer: &Answer) -> serde_json::Value {
+    assert!(answer.status.is_success(), "{}", answer.text());
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+/// Status and text, for tables.
+fn told(answer: &Answer) -> (u16, String) {
+    (answer.status.as_u16(), answer.text())
+}
+
+/// What was executed, each change as `what about-what whose refunded`.
+fn executed(world: &World) -> Vec<String> {
+    let show = |done: &Executed| format!("{:?} {} {} {}", done.kind, done.about, done.seller, done.refunded);
+    world.executed().iter().map(show).collect()
+}
+
+/// The rows of `receipt` as `key` sees them: type, amount and item of each, the latest first (of one
+/// moment in the order of the types).
+fn order_rows(world: &mut World, key: &str, receipt: &str) -> Vec<String> {
+    let answer = json(world, key, &format!("/orders2/{receipt}"));
+    let rows = &answer["orderData"];
+    let rows = rows.as_array().map_or(std::slice::from_ref(rows), Vec::as_slice);
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("several").to_owned();
+    let show = |row: &serde_json::Value| {
+        let item = text(&row["lineItemData"]["itemNo"]);
+        format!("{} {} {item}", text(&row["transactionType"]), text(&row["totalOrderAmount"]))
+    };
+    rows.iter().map(show).collect()
 }
 
 fn get(world: &mut World, key: &str, path: &str, accept: &str) -> Answer {

@@ -96,6 +96,23 @@ fn a_row_says_the_role_of_the_nickname_in_reach() {
 }
 
 #[test]
+fn a_joint_venture_without_a_role_has_a_nil_one() {
+    let mut spec = spec();
+    spec.records.orders.push(Order::sale("RIVA0009", "rivalco", TODAY).shared_with("acme", JointVentureKind::Unnamed));
+    let mut world = World::new(settings(), spec);
+    let row = &json(&mut world, "acme", "/orders2/RIVA0009")["orderData"];
+    assert_eq!(row["role"]["@nil"], "true");
+    assert_eq!(row["lineItemData"]["role"]["@nil"], "true");
+    assert_eq!((&row["vendor"], &row["email"]["@nil"]), (&"rivalco".into(), &"true".into()));
+    let xml = get(&mut world, "acme", "/orders/RIVA0009", XML).text();
+    assert!(xml.contains("<role xsi:nil=\"true\"/>"));
+    for role in ["", "VENDOR", "AFFILIATE", "JV_TRADITIONAL"] {
+        let found = get(&mut world, "acme", &format!("/orders2/list?vendor=rivalco&role={role}"), JSON);
+        assert_eq!(shown(&found), if role.is_empty() { "RIVA0009" } else { "" }, "{role}");
+    }
+}
+
+#[test]
 fn a_shared_sale_can_show_in_every_role() {
     let settings = Settings { shared_sale: SharedSale::BothRows, ..settings() };
     let mut world = World::new(settings, spec());
