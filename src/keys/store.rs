@@ -1,6 +1,7 @@
 //! Writing `keys.toml`: comments, order and formatting stay as people left them, and a crash at any moment leaves the
 //! old file or the new one.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -67,11 +68,17 @@ pub enum StoreError {
 }
 
 /// The key file, locked against other writers for as long as this value lives.
-#[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
     text: String,
     _lock: File,
+}
+
+/// Shows which file it is. Its text is what people wrote, and they put keys where none belong.
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyFile").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl KeyFile {

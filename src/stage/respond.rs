@@ -1,5 +1,6 @@
 //! [`Guarded`], or a refusal, → the response. The only file that picks status codes and headers for callers.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -43,8 +44,14 @@ impl Check for Respond {
 }
 
 /// An answer's body, whole.
-#[derive(Debug)]
 pub struct ReplyBody(Option<Bytes>);
+
+/// Shows how many bytes there are: they may be a customer's data.
+impl fmt::Debug for ReplyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReplyBody({} bytes)", self.0.as_ref().map_or(0, Bytes::len))
+    }
+}
 
 impl Body for ReplyBody {
     type Data = Bytes;

@@ -21,6 +21,7 @@ mod catalogue_matches_the_facts;
 mod clickbank_breaks;
 mod command_line;
 mod connections_to_clickbank;
+mod debug_shows_nothing;
 mod decisions;
 mod demo;
 mod documentation;
