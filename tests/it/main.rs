@@ -17,6 +17,7 @@ mod boundaries;
 mod call_reading;
 mod catalogue_matches_the_facts;
 mod command_line;
+mod community_specification;
 mod connections_to_clickbank;
 mod decisions;
 mod demo;

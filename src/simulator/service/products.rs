@@ -164,11 +164,10 @@ fn write(call: &Call<'_>, product: &Product, name: &'static str) -> Element {
         Element::text("language", &product.language),
         Element::text("title", &product.title),
         Element::optional("description", product.description.as_ref()),
-        Element::nil("post_purchase_description"),
         image(call, product),
         pages("thank_you_pages", product.thank_you_page.as_ref(), product.mobile_thank_you_page.as_ref()),
         pages("pitch_pages", product.pitch_page.as_ref(), product.mobile_pitch_page.as_ref()),
-        Element::parent(
+        object(
             "commission",
             vec![
                 Element::text("purchase", product.commission),
@@ -205,7 +204,7 @@ fn write(call: &Call<'_>, product: &Product, name: &'static str) -> Element {
         Element::text("delayedDelivery", false),
         Element::text("sendRebillNotification", product.recurring.as_ref().is_some_and(|price| price.notifies)),
     ]);
-    Element::parent(name, fields).attribute("sku", &product.sku)
+    object(name, fields).attribute("sku", &product.sku)
 }
 
 /// The image with the product's number, if the seller has it.
@@ -216,13 +215,13 @@ fn image(call: &Call<'_>, product: &Product) -> Element {
 }
 
 fn pages(name: &'static str, desktop: Option<&String>, mobile: Option<&String>) -> Element {
-    Element::parent(name, vec![Element::optional("desktop", desktop), Element::optional("mobile", mobile)])
+    object(name, vec![Element::optional("desktop", desktop), Element::optional("mobile", mobile)])
 }
 
 fn pricings(product: &Product) -> Element {
     let mut prices = vec![Element::parent("standard", vec![price(product.price)])];
     if let Some(recurring) = &product.recurring {
-        prices.push(Element::parent(
+        prices.push(object(
             "recurring",
             vec![
                 price(recurring.price),
@@ -237,7 +236,7 @@ fn pricings(product: &Product) -> Element {
     }
     if product.physical {
         let profile = Element::optional("shipping_profile", product.shipping_profile.as_ref());
-        prices.push(Element::parent("physical", vec![profile]));
+        prices.push(object("physical", vec![profile]));
     }
     let pricing = Element::parent("pricing", prices).attribute("currency", &product.currency);
     Element::parent("pricings", vec![pricing])
@@ -252,6 +251,11 @@ fn price(amount: Cents) -> Element {
             Element::text("usd_with_fees", amount),
         ],
     )
+}
+
+/// An element with those of `fields` that are not nil: in ClickBank's schema of products, what has no value is left out.
+fn object(name: &'static str, fields: Vec<Element>) -> Element {
+    Element::parent(name, fields.into_iter().filter(|field| !field.is_nil()).collect())
 }
 
 /// A contract: it names nicknames of others, in the answer to the owner of the product.

@@ -40,8 +40,7 @@ pub(super) fn notices(call: &Call<'_>, receipt: &str) -> Result<Answer, Refusal>
     notices.sort_by_key(|notice| {
         (notice.date, &notice.item_no, &notice.tracking, &notice.carrier, &notice.comments, &notice.seller)
     });
-    let page = call.page(notices);
-    Ok(call.list("shippingNoticeDataList", page, |notice| write_notice(call, reach, notice)))
+    Ok(call.list("shippingNoticeDataList", Call::whole(notices), |notice| write_notice(call, reach, notice)))
 }
 
 /// The answer to a new ship notice: the notice.
