@@ -20,7 +20,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use calls::{Call, calls};
-use exceptions::{Because, EXCEPTIONS, Exceptions, KNOWN_ERRORS, Ledger, NEVER_SEEN};
+use exceptions::{EXCEPTIONS, Exceptions, Ledger, NEVER_SEEN, REASONS};
 use image::image;
 use judge::{Difference, Found, differences, undone};
 use specification::{BASE, Kind, Operation, Schema, operations, security};
@@ -54,12 +54,14 @@ async fn every_operation_answers_as_specified_in_json_and_in_xml() {
 }
 
 #[test]
-fn every_known_error_of_the_specification_is_an_exception() {
-    let known = EXCEPTIONS.iter().filter_map(|exception| match exception.because {
-        Because::Known(number) => Some(number),
-        Because::Schema(_) | Because::Says(_) => None,
-    });
-    assert_eq!(known.collect::<BTreeSet<_>>(), (1..=KNOWN_ERRORS.len()).collect());
+fn every_reason_for_an_exception_is_documented_and_needed() {
+    let reasons: BTreeSet<usize> = EXCEPTIONS.iter().map(|exception| exception.reason).collect();
+    assert_eq!(reasons, (1..=REASONS.len()).collect());
+    let document = include_str!("../../docs/simulator.md");
+    for (place, reason) in REASONS.iter().enumerate() {
+        let line = format!("{}. {reason}", place + 1);
+        assert!(document.lines().any(|other| other == line), "docs/simulator.md does not have: {line}");
+    }
 }
 
 #[test]
@@ -142,8 +144,8 @@ struct Trial {
     ledger: Ledger,
     /// Differences that nothing excepts.
     left: BTreeSet<String>,
-    /// `Schema.property` of every property that some answer had.
-    seen: BTreeSet<String>,
+    /// `Schema.property` of every property that some answer had, by operation.
+    seen: BTreeMap<String, BTreeSet<String>>,
     /// The operations that were called, each with the parameters that it was given.
     called: BTreeMap<String, BTreeSet<String>>,
 }
@@ -222,7 +224,7 @@ impl Trial {
                     add("answer", Difference::Media);
                 }
                 value = undone(schema, &read(body, accept, schema), &exceptions);
-                found.extend(differences(schema, &value, "answer", &mut self.seen));
+                found.extend(differences(schema, &value, "answer", self.seen.entry(operation.name()).or_default()));
             }
         }
         let left = exceptions.left_of(found);
@@ -326,27 +328,36 @@ impl Trial {
         assert_eq!(unknown, Vec::<&String>::new(), "operations that nobody else knows");
     }
 
-    /// Fails unless every parameter was given and every property came.
+    /// Fails unless every parameter was given and every property came. An operation alone has to bring a quarter of
+    /// its schema, which one without rows does not: accounts without figures and legacy rows have no more.
     fn check_coverage(&self) {
         let mut missed = Vec::new();
-        let mut properties = BTreeSet::new();
+        let (mut properties, mut seen) = (BTreeSet::new(), BTreeSet::new());
         for operation in operations() {
+            let name = operation.name();
             for parameter in operation.parameters() {
-                let is_given = self.called[&operation.name()].contains(parameter.name);
+                let is_given = self.called[&name].contains(parameter.name);
                 // Where it is wrong about pages is an exception, and not all that it calls pages has pages.
                 if parameter.place != "path" && parameter.name != "page" && !is_given {
-                    missed.push(format!("{}: parameter {}", operation.name(), parameter.name));
+                    missed.push(format!("{name}: parameter {}", parameter.name));
                 }
             }
-            for status in [200, 206] {
-                for (_, schema) in operation.answers(status).unwrap_or_default() {
-                    collect(Exceptions::instead(operation).unwrap_or(schema), &mut properties);
-                }
+            let mut own = BTreeSet::new();
+            for (_, schema) in operation.answers(200).unwrap_or_default() {
+                collect(Exceptions::instead(operation).unwrap_or(schema), &mut own);
             }
+            let came = self.seen.get(&name).cloned().unwrap_or_default();
+            // An operation that may answer without a body may never answer with one.
+            let is_silent = came.is_empty() && operation.answers(204).is_some();
+            if !is_silent && came.len() * 4 < own.len() {
+                missed.push(format!("{name}: {} of {} properties", came.len(), own.len()));
+            }
+            properties.extend(own);
+            seen.extend(came);
         }
         let never: BTreeSet<String> = NEVER_SEEN.iter().map(|(property, _)| (*property).to_owned()).collect();
-        let unseen: BTreeSet<String> = properties.difference(&self.seen).cloned().collect();
-        assert_eq!(missed, Vec::<String>::new(), "parameters that no call gives");
+        let unseen: BTreeSet<String> = properties.difference(&seen).cloned().collect();
+        assert_eq!(missed, Vec::<String>::new(), "parameters that no call gives, and answers with too little in them");
         assert_eq!(unseen, never, "properties that no answer has, and those that are known for it");
     }
 }

@@ -15,8 +15,6 @@ const CALLS: &str = "
 acme GET /analytics/status
 acme GET /analytics/{role=VENDOR}/subscription/details?account=acme&orderBy=RECEIPT&sortDirection=ASC
 acmeaff GET /analytics/{role=AFFILIATE}/subscription/details?account=acmeaff
-acme GET /analytics/{role=VENDOR}/subscription/details/compthirty?account=acme&orderBy=STATUS&sortDirection=DESC
-acme GET /analytics/{role=VENDOR}/subscription/details/compsixty?account=acme&orderBy=STATUS&sortDirection=DESC
 acme GET /analytics/{role=VENDOR}/subscription/details/cancelthirty?account=acme&orderBy=STATUS&sortDirection=DESC
 acme GET /analytics/{role=VENDOR}/subscription/details/cancelsixty?account=acme&orderBy=STATUS&sortDirection=DESC
 acme GET /analytics/{role=VENDOR}/subscription/details/startdate?account=acme&orderBy=STATUS&sortDirection=DESC&$ALL
@@ -32,7 +30,7 @@ acme GET /debug
 acme GET /images/list?site=acme&approvedOnly=false
 acme GET /images/list?site=acme&type=BANNER&approvedOnly=true
 
-acme PUT /products/{sku=club-2}?site=acme&currency=USD&price=29.00&language=EN&title=Club&digital=false&physical=false&digitalRecurring=true&physicalRecurring=true&categories=EBOOK&categories=VIDEO&skipConfirmationPage=true&thankYouPage=https://acme.example.net/t&mobileThankYouPage=https://acme.example.net/m&rebillPrice=19.00&rebillCommission=25.00&trialPeriod=7&frequency=WEEKLY&duration=10&shippingProfile=Light&purchaseCommission=50.00&description=News&image=$image&pitchPage=https://acme.example.net/p&mobilePitchPage=https://acme.example.net/q&saleRefundDaysLimit=30&rebillRefundDaysLimit=20&deliveryMethod=POST&deliverySpeed=FAST&preRebillNotificationOverride=true&preRebillNotificationLeadTime=3
+acme PUT /products/{sku=club-2}?site=acme&currency=USD&price=29.00&language=EN&title=Club&digital=false&physical=false&digitalRecurring=true&physicalRecurring=true&categories=EBOOK&categories=VIDEO&skipConfirmationPage=true&thankYouPage=https://acme.example.net/t&mobileThankYouPage=https://acme.example.net/m&rebillPrice=19.00&rebillCommission=25.00&trialPeriod=7&frequency=WEEKLY&duration=2&shippingProfile=Light&purchaseCommission=50.00&description=News&image=$image&pitchPage=https://acme.example.net/p&mobilePitchPage=https://acme.example.net/q&saleRefundDaysLimit=30&rebillRefundDaysLimit=20&deliveryMethod=POST&deliverySpeed=FAST&preRebillNotificationOverride=true&preRebillNotificationLeadTime=3
 acme PUT /products/{sku=club-1}?site=acme&currency=USD&price=19.00&language=EN&title=Club&digitalRecurring=true&categories=VIDEO&description=News
 acme GET /products/{sku=club-2}?site=acme
 acme GET /products/list?site=acme
@@ -49,7 +47,7 @@ acme GET /orders/{receipt=$guide}?sku=guide-1
 acme GET /orders/{receipt=$upsold}/upsells
 acme POST /orders/{receipt=$club}/pause?restartDate=2026-12-30&sku=club-1
 acme POST /orders/{receipt=$club}/extend?numPeriods=2&sku=club-1
-acme POST /orders/{receipt=$club}/changeProduct?oldSku=club-1&newSku=club-2&carryAffiliate=true&applyProratedRefund=true&nextRebillDate=2026-12-24
+acme POST /orders/{receipt=$club}/changeProduct?oldSku=club-1&newSku=club-2&carryAffiliate=true&applyProratedRefund=true&nextRebillDate=2026-12-01
 acme POST /orders/{receipt=$left}/reinstate?sku=club-1
 acme POST /orders/{receipt=$guide}/changeAddress?firstName=Ada&lastName=Bell&address1=Elm&address2=Flat&city=Boise&county=Ada&province=ID&countryCode=US&postalCode=83701
 
@@ -65,8 +63,10 @@ acme GET /orders2/{receipt=$upsold}/upsells
 acme POST /orders2/{receipt=$other_club}/pause?restartDate=2026-12-30&sku=club-1
 acme POST /orders2/{receipt=$other_club}/extend?numPeriods=2&sku=club-1
 acme POST /orders2/{receipt=$other_club}/changeDate?changeDate=2026-12-31&sku=club-1
-acme POST /orders2/{receipt=$other_club}/changeProduct?oldSku=club-1&newSku=club-2&carryAffiliate=false&applyProratedRefund=false&nextRebillDate=2026-12-24
+acme POST /orders2/{receipt=$other_club}/changeProduct?oldSku=club-1&newSku=club-2&carryAffiliate=false&applyProratedRefund=false&nextRebillDate=2026-12-01
 acme POST /orders2/{receipt=$other_left}/reinstate?sku=club-1
+acme GET /analytics/{role=VENDOR}/subscription/details/compthirty?account=acme&orderBy=STATUS&sortDirection=DESC
+acme GET /analytics/{role=VENDOR}/subscription/details/compsixty?account=acme&orderBy=STATUS&sortDirection=DESC
 acme POST /orders2/{receipt=$guide}/changeAddress?firstName=Ada&lastName=Bell&address1=Elm&address2=Flat&city=Boise&county=Ada&province=ID&countryCode=US&postalCode=83701
 
 acme GET /quickstats/accounts
