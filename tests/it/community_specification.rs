@@ -122,7 +122,7 @@ fn config() -> SimulatorConfig {
     config
 }
 
-/// What differs in how a call authenticates. What is specified works; what the other calls here send is not there.
+/// What differs in how a call authenticates: the pair that is specified works, and so does the bare key, which is not.
 fn security_found() -> Found {
     assert_eq!(security(), "&lt;Developer API Key&gt;:&lt;Clerk API Key&gt;");
     let mut world = World::new(config().settings, config().spec);

@@ -109,35 +109,39 @@ impl Operation {
 impl Schema {
     fn read(node: &'static Value) -> Self {
         match node.get("$ref") {
-            None => Self { name: None, node },
+            None => Self::of(None, node),
             Some(reference) => {
-                let name = reference.as_str().and_then(|text| text.strip_prefix("#/components/schemas/")).unwrap();
-                Self::named(name)
+                let name = reference.as_str().and_then(|text| text.strip_prefix("#/components/schemas/"));
+                Self::named(name.unwrap())
             }
         }
     }
 
     /// The schema of this name.
     pub(super) fn named(name: &'static str) -> Self {
-        let node = &DOCUMENT["components"]["schemas"][name];
-        for keyword in node.as_object().unwrap_or_else(|| panic!("no schema {name}")).keys() {
-            // That more properties are allowed everywhere is set aside: here they count as differences.
-            const READ: [&str; 11] = [
-                "additionalProperties",
-                "default",
-                "description",
-                "enum",
-                "format",
-                "items",
-                "nullable",
-                "pattern",
-                "properties",
-                "type",
-                "required",
-            ];
-            assert!(READ.contains(&keyword.as_str()), "{name} has {keyword}, which nothing here reads");
+        Self::of(Some(name), &DOCUMENT["components"]["schemas"][name])
+    }
+
+    /// Fails on a keyword that nothing here reads, so that none goes unheeded. `additionalProperties` is set aside on
+    /// purpose: the file allows any everywhere, and here each is a difference.
+    fn of(name: Option<&'static str>, node: &'static Value) -> Self {
+        const READ: [&str; 10] = [
+            "additionalProperties",
+            "default",
+            "description",
+            "enum",
+            "format",
+            "items",
+            "nullable",
+            "pattern",
+            "properties",
+            "type",
+        ];
+        let keywords = node.as_object().unwrap_or_else(|| panic!("no schema {name:?}")).keys();
+        for keyword in keywords {
+            assert!(READ.contains(&keyword.as_str()), "{keyword} in {node}");
         }
-        Self { name: Some(name), node }
+        Self { name, node }
     }
 
     pub(super) fn kind(&self) -> Kind {
