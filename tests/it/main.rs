@@ -20,6 +20,7 @@ mod callers_over_tls;
 mod catalogue_matches_the_facts;
 mod clickbank_breaks;
 mod command_line;
+mod community_specification;
 mod connections_to_clickbank;
 mod debug_shows_nothing;
 mod decisions;

@@ -103,6 +103,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// All of `rows`, where there are no pages.
+    pub(super) fn whole<T>(rows: Vec<T>) -> Page<T> {
+        Page { total: rows.len(), rows, status: StatusCode::OK }
+    }
+
     /// A page of rows, each written by `write`, under `root`. The root elements are guesses.
     pub(super) fn list<T>(&self, root: &'static str, page: Page<T>, write: impl FnMut(T) -> Element) -> Answer {
         let rows: Vec<Element> = page.rows.into_iter().map(write).collect();

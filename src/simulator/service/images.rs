@@ -21,7 +21,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
         .collect();
     images.sort_by_key(|image| (&image.title, &image.kind));
     let page = call.page(images);
-    let rows = page.rows.iter().map(|image| write(image, "images"));
+    let rows = page.rows.iter().map(|image| write(image, "images", false));
     let result = Element::parent(
         "imageListResult",
         vec![Element::parent("imageList", rows.collect()), Element::text("total_record_count", page.total)],
@@ -29,15 +29,16 @@ pub(super) fn list(call: &Call<'_>) -> Result<Answer, Refusal> {
     Ok(call.wrapped(&page, &result))
 }
 
-/// The image as an element of this name.
-pub(super) fn write(image: &Image, name: &'static str) -> Element {
-    Element::parent(
-        name,
-        vec![
-            Element::text("id", image.id()),
-            Element::text("title", &image.title),
-            Element::text("type", &image.kind),
-            Element::text("approved", image.approved),
-        ],
-    )
+/// The image as an element of this name. Products show where it lies, the list does not.
+pub(super) fn write(image: &Image, name: &'static str, with_path: bool) -> Element {
+    let mut fields = vec![
+        Element::text("id", image.id()),
+        Element::text("title", &image.title),
+        Element::text("type", &image.kind),
+        Element::text("approved", image.approved),
+    ];
+    if with_path {
+        fields.push(Element::text("path", format!("/images/{}.png", image.id())));
+    }
+    Element::parent(name, fields)
 }

@@ -1,14 +1,14 @@
 //! The fields of an order row, in both generations.
 //!
 //! `orders2` follows ClickBank's schema, its misspelt `paytmentMethod` included, with the tracking parameters that
-//! client authors saw since 2024. Of the legacy names only some are known (`site`, `affi`, `customerDisplayName`,
-//! `zip`, `promo`, `pmtType`); the others are guesses after the help page.
+//! client authors saw since 2024. The legacy rows follow ClickBank's schema, too, which has no list of items: what is
+//! said of an item is said of the first one that the row is about, a guess.
 
 use super::call::{day, moment};
 use super::rows::{Role, Row};
 use crate::simulator::money::Cents;
 use crate::simulator::wire::{Element, OrderApi};
-use crate::simulator::world::{Customer, Line, Order};
+use crate::simulator::world::{Customer, Line, Order, Subscription, TransactionKind};
 
 /// The row as an `orderData` element.
 pub(super) fn write(row: &Row<'_>, api: OrderApi) -> Element {
@@ -63,28 +63,38 @@ fn second(row: &Row<'_>) -> Vec<Element> {
 fn legacy(row: &Row<'_>) -> Vec<Element> {
     let order = row.order;
     let customer = |name, get: fn(&Customer) -> String| customer_field(row, name, get);
+    let line = row.lines().next();
+    let payments = line.map(|line| Payments::of(row, line)).unwrap_or_default();
     let mut fields = vec![
         Element::text("date", moment(row.transaction.time)),
         Element::text("receipt", &order.receipt),
         Element::optional("promo", order.tracking_id.as_ref()),
         Element::text("pmtType", &order.payment_method),
         Element::text("txnType", row.kind()),
-        Element::text("amount", row.share()),
-        Element::text("currency", &order.currency),
+        Element::optional("item", line.map(|line| &line.item_no)),
+        Element::text("amount", row.transaction.amount),
         Element::text("site", &order.seller),
         Element::optional("affi", order.affiliate.as_ref()),
-        Element::optional("item", row.lines().next().map(|line| &line.item_no)),
         customer("country", |buyer| buyer.country.clone()),
         customer("state", |buyer| buyer.state.clone()),
-        customer("zip", |buyer| buyer.postal_code.clone()),
         customer("lastName", |buyer| buyer.last_name.clone()),
         customer("firstName", |buyer| buyer.first_name.clone()),
-        customer("customerDisplayName", Customer::full_name),
+        Element::text("currency", &order.currency),
         customer("email", |buyer| buyer.email.clone()),
-        Element::optional("role", row.role.code()),
+        customer("zip", |buyer| buyer.postal_code.clone()),
     ];
     fields.extend(contact_info(row));
-    fields.extend(row.lines().map(|line| line_item(row, line)));
+    fields.push(Element::text("refundsBlocked", false));
+    fields.extend(payments.write());
+    fields.extend([
+        Element::text("accountAmount", row.share()),
+        Element::optional("role", row.role.code()),
+        customer("customerDisplayName", Customer::full_name),
+        Element::optional("title", line.map(|line| &line.title)),
+        Element::text("recurring", line.is_some_and(|line| line.recurring)),
+        Element::text("physical", line.is_some_and(|line| line.shippable)),
+        Element::text("customerRefundableState", refundable_state(order)),
+    ]);
     fields
 }
 
@@ -109,8 +119,15 @@ fn contact_info(row: &Row<'_>) -> Vec<Element> {
     fields
 }
 
+/// One of the codes in ClickBank's schema.
 fn refundable_state(order: &Order) -> &'static str {
-    if order.refundable() > Cents::default() { "REFUNDABLE" } else { "NOT_REFUNDABLE" }
+    if order.refundable() > Cents::default() {
+        "REFUNDABLE"
+    } else if order.has(TransactionKind::Refund) {
+        "ALREADY_REFUNDED"
+    } else {
+        "UNREFUNDABLE"
+    }
 }
 
 /// The variables of the seller's page, for the seller's eyes.
@@ -129,29 +146,43 @@ pub(super) fn vendor_variables(order: &Order) -> Element {
 
 fn line_item(row: &Row<'_>, line: &Line) -> Element {
     let paid = row.customer_amount(line);
-    let subscription = row.order.subscription.as_ref().filter(|subscription| subscription.item_no == line.item_no);
-    let future = subscription
-        .filter(|subscription| subscription.cancelled.is_none())
-        .map(|subscription| subscription.payments.saturating_sub(subscription.processed));
-    Element::parent(
-        "lineItemData",
-        vec![
-            Element::text("itemNo", &line.item_no),
-            Element::text("productTitle", &line.title),
-            Element::text("recurring", line.recurring),
-            Element::text("shippable", line.shippable),
-            Element::text("customerAmount", paid),
-            Element::text("accountAmount", row.share_of(paid)),
-            Element::text("quantity", line.quantity),
-            Element::text("lineItemType", &line.line_type),
+    let mut fields = vec![
+        Element::text("itemNo", &line.item_no),
+        Element::text("productTitle", &line.title),
+        Element::text("recurring", line.recurring),
+        Element::text("shippable", line.shippable),
+        Element::text("customerAmount", paid),
+        Element::text("accountAmount", row.share_of(paid)),
+        Element::text("quantity", line.quantity),
+        Element::text("lineItemType", &line.line_type),
+    ];
+    fields.extend(Payments::of(row, line).write());
+    fields.push(Element::optional("role", row.role.code()));
+    Element::parent("lineItemData", fields)
+}
+
+/// The payments of the subscription that a line began, if it began one.
+#[derive(Default)]
+struct Payments<'a>(Option<&'a Subscription>);
+
+impl<'a> Payments<'a> {
+    fn of(row: &Row<'a>, line: &Line) -> Self {
+        Self(row.order.subscription.as_ref().filter(|subscription| subscription.item_no == line.item_no))
+    }
+
+    fn write(&self) -> [Element; 5] {
+        let Self(subscription) = self;
+        let future = subscription
+            .filter(|subscription| subscription.cancelled.is_none())
+            .map(|subscription| subscription.payments.saturating_sub(subscription.processed));
+        [
             Element::optional("rebillAmount", subscription.map(|known| known.rebill_amount)),
             Element::optional("processedPayments", subscription.map(|known| known.processed)),
             Element::optional("futurePayments", future),
             Element::optional("nextPaymentDate", subscription.and_then(|known| known.next_payment).map(day)),
             Element::optional("status", subscription.map(|known| known.status.code())),
-            Element::optional("role", row.role.code()),
-        ],
-    )
+        ]
+    }
 }
 
 /// What ClickBank noted of the customer's browser, for the seller's eyes.

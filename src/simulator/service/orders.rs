@@ -5,7 +5,7 @@
 //! differs, and what it does not know it ignores.
 //!
 //! Guesses: an object shows rows, one by one, wherever the receipt or its parent belongs; customer fields are nil for
-//! roles other than `VENDOR`; the names of legacy fields that no source gives.
+//! roles other than `VENDOR`.
 
 use super::call::{Call, Days};
 use super::order_fields;

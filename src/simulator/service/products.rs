@@ -3,14 +3,15 @@
 //! `site` is required and has to be a nickname that the key has *Products* for. The service is for sellers only.
 //! `PUT` answers with the SKU as text, as client authors saw; 200 for it and 204 for `DELETE` are guesses (201 and 200
 //! were seen, too). What the help page lists as a value of a parameter is checked, and nothing else: a product may lack
-//! what ClickBank would ask for. `skipConfirmationPage` needs a role that no key here has, and is ignored.
+//! what ClickBank would ask for. `skipConfirmationPage` needs a role that no key here has, and is ignored. Fields of
+//! ClickBank's schema that nothing here depends on have one value for every product, likely ones.
 
 use super::call::{Call, day};
 use crate::simulator::keys::Permission;
 use crate::simulator::money::Cents;
 use crate::simulator::nickname::Nickname;
 use crate::simulator::wire::{Answer, Element, Refusal, Route};
-use crate::simulator::world::{AccountKind, Contract, Product, RecurringPrice};
+use crate::simulator::world::{AccountKind, Contract, Product, RecurringPrice, ticket_id};
 
 const LANGUAGES: [&str; 6] = ["DE", "EN", "ES", "FR", "IT", "PT"];
 const CATEGORIES: [&str; 6] = ["EBOOK", "SOFTWARE", "GAMES", "AUDIO", "VIDEO", "MEMBER_SITE"];
@@ -152,19 +153,27 @@ fn write(call: &Call<'_>, product: &Product, name: &'static str) -> Element {
         Element::text("site", &product.site),
         Element::text("created", day(product.created)),
         Element::text("updated", day(product.updated)),
-        Element::parent("approval_status", vec![Element::text("status", "APPROVED")]),
+        Element::parent(
+            "approval_status",
+            vec![
+                Element::text("ticket_id", ticket_id(&product.id().to_string(), 1)),
+                Element::text("status", "APPROVED"),
+                Element::text("last_action_performed_by", "CBCSR"),
+            ],
+        ),
         Element::text("language", &product.language),
         Element::text("title", &product.title),
         Element::optional("description", product.description.as_ref()),
         image(call, product),
         pages("thank_you_pages", product.thank_you_page.as_ref(), product.mobile_thank_you_page.as_ref()),
         pages("pitch_pages", product.pitch_page.as_ref(), product.mobile_pitch_page.as_ref()),
-        Element::parent(
+        object(
             "commission",
             vec![
                 Element::text("purchase", product.commission),
                 Element::optional("rebill", product.rebill_commission),
                 Element::text("no_rebill_commission", !recurring),
+                Element::text("commission_tier_override", false),
             ],
         ),
         pricings(product),
@@ -173,37 +182,46 @@ fn write(call: &Call<'_>, product: &Product, name: &'static str) -> Element {
     let categories = product.categories.iter().map(|category| Element::text("category", category));
     fields.extend([
         Element::parent("categories", categories.collect()),
+        Element::text("disable_geo_currency", false),
+        Element::text("allow_currency_change", true),
+        Element::text("us_tax_exempt", false),
+        Element::text("revenue_recognition", if recurring { "LM" } else { "I" }),
+        Element::text("reduced_upsell_markup", false),
         Element::text("skip_confirmation_page", false),
         Element::optional("admin_download_url", product.thank_you_page.as_ref()),
         Element::optional("admin_mobile_download_url", product.mobile_thank_you_page.as_ref()),
         Element::text("no_commission", product.commission == Cents::default()),
         Element::text("sale_refund_days_limit", product.sale_refund_days),
         Element::optional("rebill_refund_days_limit", product.rebill_refund_days),
+        Element::text("admin_restrict_flexible_refund", false),
+        Element::text("commission_tier_override", false),
         Element::optional("deliveryMethod", product.delivery_method.as_ref()),
         Element::optional("deliverySpeed", product.delivery_speed.as_ref()),
+        Element::text("isPartOfOrderBump", false),
+        Element::text("isInitialOfOrderBump", false),
+        Element::text("isProductOfOrderBump", false),
+        Element::text("phoneNumberOnOrderForm", product.physical),
+        Element::text("delayedDelivery", false),
+        Element::text("sendRebillNotification", product.recurring.as_ref().is_some_and(|price| price.notifies)),
     ]);
-    Element::parent(name, fields).attribute("sku", &product.sku)
+    object(name, fields).attribute("sku", &product.sku)
 }
 
 /// The image with the product's number, if the seller has it.
 fn image(call: &Call<'_>, product: &Product) -> Element {
     let images = &call.records().images;
     let image = images.iter().find(|image| image.site == product.site && Some(image.id()) == product.image);
-    image.map_or_else(|| Element::nil("image"), |image| super::images::write(image, "image"))
+    image.map_or_else(|| Element::nil("image"), |image| super::images::write(image, "image", true))
 }
 
 fn pages(name: &'static str, desktop: Option<&String>, mobile: Option<&String>) -> Element {
-    Element::parent(name, vec![Element::optional("desktop", desktop), Element::optional("mobile", mobile)])
+    object(name, vec![Element::optional("desktop", desktop), Element::optional("mobile", mobile)])
 }
 
 fn pricings(product: &Product) -> Element {
     let mut prices = vec![Element::parent("standard", vec![price(product.price)])];
-    if product.physical {
-        let profile = Element::optional("shipping_profile", product.shipping_profile.as_ref());
-        prices.push(Element::parent("physical", vec![profile]));
-    }
     if let Some(recurring) = &product.recurring {
-        prices.push(Element::parent(
+        prices.push(object(
             "recurring",
             vec![
                 price(recurring.price),
@@ -212,15 +230,32 @@ fn pricings(product: &Product) -> Element {
                 Element::text("trial_days", recurring.trial_days),
                 Element::text("pre_rebill_override", recurring.notifies),
                 Element::optional("pre_rebill_leadtime", recurring.notified_days_before),
+                Element::text("frequencyValue", 1),
             ],
         ));
+    }
+    if product.physical {
+        let profile = Element::optional("shipping_profile", product.shipping_profile.as_ref());
+        prices.push(object("physical", vec![profile]));
     }
     let pricing = Element::parent("pricing", prices).attribute("currency", &product.currency);
     Element::parent("pricings", vec![pricing])
 }
 
 fn price(amount: Cents) -> Element {
-    Element::parent("price", vec![Element::text("native_price", amount), Element::text("usd", amount)])
+    Element::parent(
+        "price",
+        vec![
+            Element::text("native_price", amount),
+            Element::text("usd", amount),
+            Element::text("usd_with_fees", amount),
+        ],
+    )
+}
+
+/// An element with those of `fields` that are not nil: in ClickBank's schema of products, what has no value is left out.
+fn object(name: &'static str, fields: Vec<Element>) -> Element {
+    Element::parent(name, fields.into_iter().filter(|field| !field.is_nil()).collect())
 }
 
 /// A contract: it names nicknames of others, in the answer to the owner of the product.

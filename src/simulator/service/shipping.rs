@@ -3,7 +3,7 @@
 //! Only orders with something to send show, and only to their seller. `receipt` makes every other filter ignored, and a
 //! range of dates outweighs `days`, as the Shipping API article says. `/shipping3` needs a separate grant at
 //! ClickBank; here every key with *Orders Read* has it. Guesses: absent `status` means all, an order counts as shipped
-//! once it has a ship notice, and the legacy names that no source gives.
+//! once it has a ship notice, and a legacy row with several items tells what is said of one for all of them.
 
 use super::call::{Call, Days, day, moment};
 use super::order_fields::vendor_variables;
@@ -40,8 +40,7 @@ pub(super) fn notices(call: &Call<'_>, receipt: &str) -> Result<Answer, Refusal>
     notices.sort_by_key(|notice| {
         (notice.date, &notice.item_no, &notice.tracking, &notice.carrier, &notice.comments, &notice.seller)
     });
-    let page = call.page(notices);
-    Ok(call.list("shippingNoticeDataList", page, |notice| write_notice(call, reach, notice)))
+    Ok(call.list("shippingNoticeDataList", Call::whole(notices), |notice| write_notice(call, reach, notice)))
 }
 
 /// The answer to a new ship notice: the notice.
@@ -114,7 +113,7 @@ fn is_refund_pending(call: &Call<'_>, order: &Order, line: &Line) -> bool {
 
 fn write(call: &Call<'_>, order: &Order, api: ShippingApi) -> Element {
     match api {
-        ShippingApi::Legacy => Element::parent("orderShipData", legacy(order)),
+        ShippingApi::Legacy => Element::parent("orderShipData", legacy(call, order)),
         ShippingApi::Second => Element::parent("orderShipData", newer(call, order, false)),
         ShippingApi::Third => Element::parent("orderShipData2", newer(call, order, true)),
     }
@@ -149,19 +148,14 @@ fn newer(call: &Call<'_>, order: &Order, with_phone: bool) -> Vec<Element> {
     fields
 }
 
-fn legacy(order: &Order) -> Vec<Element> {
+fn legacy(call: &Call<'_>, order: &Order) -> Vec<Element> {
     let buyer = &order.customer;
-    let details: Vec<String> = order
-        .lines
-        .iter()
-        .filter(|line| line.shippable)
-        .map(|line| format!("{} x {}", line.quantity, line.item_no))
-        .collect();
+    let lines: Vec<&Line> = order.lines.iter().filter(|line| line.shippable).collect();
+    let details: Vec<String> = lines.iter().map(|line| format!("{} x {}", line.quantity, line.item_no)).collect();
     vec![
         Element::text("receipt", &order.receipt),
         Element::text("firstname", &buyer.first_name),
         Element::text("lastname", &buyer.last_name),
-        Element::text("displayName", buyer.full_name()),
         Element::text("email", &buyer.email),
         Element::text("addr1", &buyer.address1),
         Element::optional("addr2", buyer.address2.as_ref()),
@@ -169,10 +163,20 @@ fn legacy(order: &Order) -> Vec<Element> {
         Element::text("state", &buyer.state),
         Element::text("country", &buyer.country),
         Element::text("zip", &buyer.postal_code),
-        Element::optional("txnTime", order.placed().map(moment)),
-        Element::text("site", &order.seller),
+        Element::optional("orderDate", order.placed().map(moment)),
+        Element::text("isRefundPending", lines.iter().any(|line| is_refund_pending(call, order, line))),
+        Element::text("hasBeenRefunded", lines.iter().all(|line| has_been_refunded(order, line))),
+        Element::text("hasBeenChargebacked", order.has(TransactionKind::Chargeback)),
+        Element::text("isTestTransaction", order.test),
+        Element::text("displayName", buyer.full_name()),
+        Element::optional("productNo", lines.first().map(|line| &line.item_no)),
         Element::text("orderDetails", details.join("; ")),
+        Element::text("site", &order.seller),
     ]
+}
+
+fn has_been_refunded(order: &Order, line: &Line) -> bool {
+    order.has(TransactionKind::Refund) && order.refundable_for(line) == Cents::default()
 }
 
 fn line_item(call: &Call<'_>, order: &Order, line: &Line) -> Element {
@@ -186,10 +190,7 @@ fn line_item(call: &Call<'_>, order: &Order, line: &Line) -> Element {
             Element::text("quantity", line.quantity),
             Element::text("shippingMethod", "STANDARD"),
             Element::text("isRefundPending", is_refund_pending(call, order, line)),
-            Element::text(
-                "hasBeenRefunded",
-                order.has(TransactionKind::Refund) && order.refundable_for(line) == Cents::default(),
-            ),
+            Element::text("hasBeenRefunded", has_been_refunded(order, line)),
             Element::text("hasBeenChargebacked", order.has(TransactionKind::Chargeback)),
         ],
     )

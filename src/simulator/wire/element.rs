@@ -47,6 +47,11 @@ impl Element {
         self
     }
 
+    /// Whether it is nil.
+    pub(crate) fn is_nil(&self) -> bool {
+        self.content == Content::Nil
+    }
+
     /// The elements in it.
     pub(crate) fn children(&self) -> &[Self] {
         match &self.content {

@@ -41,7 +41,7 @@ pub(in super::super) fn trends(call: &Call<'_>, party: Party) -> Result<Answer, 
         }
     }
     let page = call.page(groups.into_iter().collect());
-    let written = page.rows.iter().map(|(group, figures)| figures.write(account, group));
+    let written = page.rows.iter().map(|(group, figures)| figures.write(call, account, group));
     let result = Element::parent(
         "subscriptionTrendsData",
         vec![Element::text("totalCount", page.total), Element::parent("data", written.collect())],
@@ -91,7 +91,8 @@ impl Figures {
         }
     }
 
-    fn write(&self, account: &Nickname, group: &Group) -> Element {
+    fn write(&self, call: &Call<'_>, account: &Nickname, group: &Group) -> Element {
+        let product = call.records().product(&group.seller, &group.item_no);
         let count = self.initial.0 + self.recurring.0;
         let gross = self.initial.1 + self.recurring.1;
         let average = gross.0.checked_div(i64::from(count)).unwrap_or_default();
@@ -103,7 +104,7 @@ impl Figures {
                 Element::text("avgSubValue", Cents(average)),
                 Element::optional("businessDate", group.date),
                 Element::text("cancelSubCnt", self.cancelled),
-                Element::nil("description"),
+                Element::optional("description", product.and_then(|product| product.description.as_ref())),
                 Element::text("duration", 12),
                 Element::text("frequency", "MONTHLY"),
                 Element::text("grossSales", gross),
