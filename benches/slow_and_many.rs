@@ -126,6 +126,27 @@ fn report(when: &str, (mut reused, mut fresh, failed): Behaved) {
     println!("{when} calls that failed     {failed}");
 }
 
+/// All slow connections, on a thread of their own.
+fn dripping(address: SocketAddr, end: Instant, fates: &Arc<Fates>) -> std::thread::JoinHandle<Result<(), Error>> {
+    let fates = Arc::clone(fates);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut slow = JoinSet::new();
+            for number in 0..SLOW {
+                let fates = Arc::clone(&fates);
+                slow.spawn(async move {
+                    // Not all at the same moment, as they would not come.
+                    sleep(Duration::from_micros(300 * number as u64)).await;
+                    drip(address, end, fates).await;
+                });
+            }
+            slow.join_all().await;
+        });
+        Ok(())
+    })
+}
+
 /// Behaves on a thread of its own, so that what is measured is the gateway and not the slow connections' side.
 fn behaving(address: SocketAddr, key: &str, time: Duration) -> std::thread::JoinHandle<Result<Behaved, Error>> {
     let (key, end) = (key.to_owned(), Instant::now() + time);
@@ -157,15 +178,7 @@ async fn measure(most: usize) -> Result<(), Error> {
     println!("before memory {memory} KiB");
 
     let (fates, end) = (Arc::new(Fates::default()), Instant::now() + LASTING);
-    let mut slow = JoinSet::new();
-    for number in 0..SLOW {
-        let fates = Arc::clone(&fates);
-        slow.spawn(async move {
-            // Not all at the same moment, as they would not come.
-            sleep(Duration::from_micros(300 * number as u64)).await;
-            drip(address, end, fates).await;
-        });
-    }
+    let slow = dripping(address, end, &fates);
     let before = gateway.processor_time()?;
     let peak = async {
         let (mut memory, mut connections) = (0, 0);
@@ -190,7 +203,7 @@ async fn measure(most: usize) -> Result<(), Error> {
         fates.refused.load(Ordering::Relaxed),
         spent.as_secs_f64()
     );
-    slow.join_all().await;
+    slow.join().map_err(|_| "a slow connection panicked")??;
 
     // These stay, and say nothing.
     let mut silent = Vec::new();

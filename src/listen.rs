@@ -1,11 +1,12 @@
 //! Addresses that are listened on: TCP ports, and Unix sockets that leave nothing behind.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use crate::config::ListenAddress;
 
@@ -34,7 +35,7 @@ impl Listener {
     /// is not.
     pub(crate) async fn bind(address: &ListenAddress, access: Access) -> io::Result<Self> {
         match address {
-            ListenAddress::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            ListenAddress::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
             ListenAddress::Unix(path) => {
                 remove_stale(path).await?;
                 let listener = match access {
@@ -66,6 +67,18 @@ impl Listener {
             Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
         }
     }
+}
+
+/// Connections that wait to be accepted. When the queue is full, the next one is tried again only after a second; systems
+/// cut it to what they allow.
+const BACKLOG: u32 = 4_096;
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the usual way to bind has it: a restart need not wait for connections of before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// The file of a socket. It is removed when this is dropped, unless another process has put its own in that place.

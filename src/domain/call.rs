@@ -4,7 +4,7 @@
 use super::catalogue::{Catalogue, ExtraParameter, Route};
 use super::endpoint::{Endpoint, EndpointId, Method, Owner, Segment, is_receipt};
 use super::nickname::Nickname;
-use super::secret::KEY_PREFIX;
+use super::secret::{KEY_PREFIX, has_secret};
 use super::target::{self, API_PREFIX, MAX_TARGET_LENGTH, TargetError};
 
 /// A request as it was understood.
@@ -154,7 +154,9 @@ impl Call {
                 Ok(())
             }
             None => {
-                let plain = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                let plain = name.len() <= 40
+                    && !has_secret(name)
+                    && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
                 let meant = endpoint.parameters.iter().find(|parameter| parameter.name.eq_ignore_ascii_case(name));
                 Err(CallError::UnknownParameter {
                     name: plain.then(|| name.to_owned()),
