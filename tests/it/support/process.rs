@@ -121,6 +121,15 @@ impl Drop for Process {
     }
 }
 
+/// The program, whose temporary files go where the configuration is, and are searched with everything there.
+fn program_beside(file: &std::path::Path, arguments: &[&str]) -> Command {
+    let temporary = file.parent().unwrap().join("tmp");
+    std::fs::create_dir_all(&temporary).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).env("TMPDIR", temporary);
+    command
+}
+
 /// The program serving, as its own log line says.
 pub(crate) struct Serving {
     pub(crate) process: Process,
@@ -133,7 +142,7 @@ impl Serving {
     /// Runs `serve` and waits until it says that it does.
     pub(crate) async fn start(file: &std::path::Path, more: &[&str]) -> Self {
         let arguments = [&["--config", file.to_str().unwrap(), "serve"], more].concat();
-        let mut process = Process::start(&arguments, Lines::Stderr);
+        let mut process = Process::start_in(&mut program_beside(file, &arguments), Lines::Stderr);
         let (listen, health) = process
             .line("line that says where it serves", |line| {
                 let line: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -149,9 +158,8 @@ impl Serving {
         if format == "json" {
             return Self::start(file, &["--log-level", "trace", "--log", format]).await;
         }
-        let file = file.to_str().unwrap();
-        let arguments = ["--config", file, "serve", "--log-level", "trace", "--log", format];
-        let mut process = Process::start(&arguments, Lines::Stderr);
+        let arguments = ["--config", file.to_str().unwrap(), "serve", "--log-level", "trace", "--log", format];
+        let mut process = Process::start_in(&mut program_beside(file, &arguments), Lines::Stderr);
         let (listen, health) = process
             .line("line that says where it serves", |line| {
                 let fields = line.split_once(" serving ")?.1;
