@@ -27,8 +27,10 @@ use crate::telemetry::{self, Format};
 
 use super::explain;
 use super::output::{self, Style, styled};
+use super::serve::with_mend;
 use super::shutdown::Signals;
 use super::simulate::today;
+use super::values;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -36,8 +38,8 @@ use super::simulate::today;
     after_help = "Example:\n  clickbank-gateway demo\n\nIt needs nothing else, talks to nobody but itself, and stays up until Ctrl-C."
 )]
 pub(crate) struct Demo {
-    /// Where the gateway listens [default: 127.0.0.1:7310, or any free port if that is taken]
-    #[arg(long, value_name = "ADDRESS")]
+    /// Where the gateway listens; loopback only [default: 127.0.0.1:7310, or any free port if that is taken]
+    #[arg(long, value_parser = values::loopback, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 }
 
@@ -209,7 +211,7 @@ impl Demo {
                     output::print(&format!("{USUAL} is taken, so the demo takes a free port.\n\n"))?;
                     listen.set_port(0);
                 }
-                started => return Ok(started?),
+                started => return started.map_err(with_mend),
             }
         }
     }

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 )]
 pub(crate) struct HealthCommand {
     /// The health listener's address [default: the one in the configuration]
-    #[arg(long)]
+    #[arg(long, value_parser = super::values::address)]
     address: Option<SocketAddr>,
 }
 

@@ -25,6 +25,7 @@ mod serve;
 mod shutdown;
 mod simulate;
 mod status;
+mod values;
 
 use output::{OutputFormat, complain};
 

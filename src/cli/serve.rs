@@ -8,11 +8,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::Secrets;
 use crate::process;
-use crate::server::Gateway;
+use crate::server::{Gateway, StartError};
 use crate::telemetry::{self, Format};
 
-use super::Context;
 use super::shutdown::Signals;
+use super::{Context, values};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct Serve {
     #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL")]
     log_level: LogLevel,
     /// How long requests in flight may take to finish, in seconds
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=3_600), value_name = "SECONDS")]
+    #[arg(long, default_value_t = 25, value_parser = values::seconds, value_name = "SECONDS")]
     drain_timeout: u64,
 }
 
@@ -88,7 +88,7 @@ impl Serve {
         }
         let upstream = config.upstream.authority.to_string();
         let (keys, file) = (config.snapshot.keys.len(), config.file.clone());
-        let gateway = Gateway::start(config).await?;
+        let gateway = Gateway::start(config).await.map_err(with_mend)?;
         tracing::info!(
             address = %gateway.address(),
             health = %gateway.health_address(),
@@ -119,4 +119,14 @@ impl Serve {
         }
         Ok(finished)
     }
+}
+
+/// Why the gateway does not start, and what would mend it where that is known.
+pub(super) fn with_mend(error: StartError) -> anyhow::Error {
+    let mend = match &error {
+        StartError::Listen { source, .. } => values::mend_of_address(source.kind()),
+        StartError::State { .. } => "",
+    };
+    let error = anyhow::Error::new(error);
+    if mend.is_empty() { error } else { anyhow::anyhow!("{error:#}{mend}") }
 }

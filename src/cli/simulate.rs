@@ -20,6 +20,7 @@ use crate::simulator::{FaultRule, KeySpec, Limits, Permission, Simulator, Simula
 use super::Context;
 use super::output::{self, OutputFormat};
 use super::shutdown::Signals;
+use super::values;
 
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
@@ -30,16 +31,16 @@ use super::shutdown::Signals;
                         It has ClickBank's limits; `--per-second off --per-day off` lifts them.")]
 pub(crate) struct Simulate {
     /// Where to listen; loopback only
-    #[arg(long, default_value = "127.0.0.1:7399", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:7399", value_parser = values::loopback, value_name = "ADDRESS")]
     listen: SocketAddr,
     /// What the data and keys are made from
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = values::seed, allow_hyphen_values = true, value_name = "NUMBER")]
     seed: u64,
     /// The day that it takes for today [default: today, in UTC]
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_parser = values::date, value_name = "DATE")]
     today: Option<Date>,
     /// Rows on a page
-    #[arg(long, default_value_t = NonZeroUsize::MIN.saturating_add(99), value_name = "ROWS")]
+    #[arg(long, default_value_t = NonZeroUsize::MIN.saturating_add(99), value_parser = values::rows, value_name = "ROWS")]
     page_size: NonZeroUsize,
     /// Write the certificate of its authority to this file, for clients to trust
     #[arg(long, value_name = "FILE")]
@@ -54,7 +55,7 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
     /// Where to listen for what controls it (faults, what arrived, reset), over HTTP; loopback only
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_parser = values::loopback, value_name = "ADDRESS")]
     control: Option<SocketAddr>,
 }
 
@@ -101,7 +102,9 @@ impl Simulate {
         if let Some(file) = &self.faults {
             config.faults = read_faults(file, &config.spec.keys)?;
         }
-        let simulator = Simulator::start(config).await.context("cannot simulate")?;
+        let started = Simulator::start(config).await;
+        let simulator = started
+            .map_err(|error| anyhow::anyhow!("cannot simulate: {error}{}", values::mend_of_address(error.kind())))?;
         if let Some(file) = &self.ca_file {
             std::fs::write(file, simulator.ca_pem()).with_context(|| format!("cannot write {}", file.display()))?;
         }
@@ -120,7 +123,11 @@ impl Simulate {
             Some(file) => text.push_str(&format!("the certificate of its authority is in {}\n", file.display())),
             None => text.push_str(&format!("\nthe certificate of its authority:\n{}", simulator.ca_pem())),
         }
-        text.push_str(&format!("limits: {} a second, {} a day\n", self.per_second, self.per_day));
+        let limits = [(self.per_second, "second"), (self.per_day, "day")];
+        let limits: Vec<_> =
+            limits.into_iter().filter_map(|(Limit(most), time)| most.map(|most| format!("{most} a {time}"))).collect();
+        let limits = if limits.is_empty() { "none".to_owned() } else { limits.join(", ") };
+        text.push_str(&format!("limits: {limits}\n"));
         if let Some(file) = &self.faults {
             let count = simulator.faults().len();
             text.push_str(&format!("rules of faults from {}: {count}\n", file.display()));

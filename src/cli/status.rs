@@ -28,7 +28,10 @@ pub(crate) struct StatusCommand {
 impl StatusCommand {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
         let config = context.load(Secrets::Skip)?.0;
-        let admin = config.admin.context("the configuration has no [admin] section, so there is nobody to ask")?;
+        let admin = config.admin.context(
+            "the configuration has no [admin] section, so there is nobody to ask\n  \
+             add one with an `address`, and restart the gateway",
+        )?;
         let token = self.token_file.as_ref().map(|file| {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             anyhow::Ok(text.trim_end_matches(['\r', '\n']).to_owned())

@@ -65,6 +65,11 @@ fn what_is_no_command_is_answered_with_2_and_a_hint() {
         (&["demo", "--config", "x"], "reads no configuration"),
         (&["--config", "x", "init"], "reads no configuration"),
         (&["simulate", "--config=x"], "reads no configuration"),
+        (&["demo", "--listen", "0.0.0.0:7310"], "loopback only"),
+        (&["simulate", "--today", "yesterday"], "a date, such as 2026-"),
+        (&["simulate", "--listen", "0.0.0.0:0"], "loopback only"),
+        (&["health", "--address", "localhost"], "an IP address and a port"),
+        (&["serve", "--drain-timeout", "3601"], "from 0 to 3600"),
         (&[], "Usage:"),
     ] {
         let done = shell.run(arguments);

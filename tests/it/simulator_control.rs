@@ -281,7 +281,7 @@ async fn simulate_prints_what_scripts_look_for() {
         assert_eq!(found.len(), 1, "{beginning}: {heard:#?}");
         found[0].to_owned()
     };
-    assert_eq!(after("limits: "), "10 a second, off a day");
+    assert_eq!(after("limits: "), "10 a second");
     assert_eq!(after("rules of faults from "), "faults.toml: 1");
     assert!(after(" serves at ").starts_with("https://127.0.0.1:"));
     let control = after("control endpoint at ").strip_prefix("http://").unwrap().parse().unwrap();
@@ -314,6 +314,9 @@ async fn simulate_refuses_what_it_cannot_do() {
     let rules = "[[rule]]\nfault = \"truncate\"\nbytes = \"1\"\n\n[[rule]]\nfault = \"reset\"\nkey = \"acmee\"\n";
     std::fs::write(directory.path().join("bad.toml"), rules).unwrap();
     std::fs::write(directory.path().join("no.toml"), "[[rule]\n").unwrap();
+    std::fs::write(directory.path().join("single.toml"), "[rule]\nfault = \"reset\"\n").unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
     for (more, parts) in [
         (
             &["--faults", "bad.toml"][..],
@@ -326,6 +329,11 @@ async fn simulate_refuses_what_it_cannot_do() {
         (&["--faults", "no.toml"], &["no.toml:1: file: is not valid TOML", "[[rule]]"]),
         (&["--faults", "none.toml"], &["cannot read none.toml"]),
         (&["--control", "0.0.0.0:0"], &["loopback only", "0.0.0.0"]),
+        (&["--faults", "single.toml"], &["single.toml:1: rule: is no list of rules", "two pairs of brackets"]),
+        (&["--control", "localhost:7398"], &["--control", "write an IP address and a port"]),
+        (&["--control", &taken], &["cannot listen on 127.0.0.1:", "choose another address"]),
+        (&["--seed", "-1"], &["--seed", "write a whole number from 0"]),
+        (&["--page-size", "0"], &["--page-size", "write a whole number from 1"]),
         (&["--per-second", "0"], &["--per-second", "`off`"]),
         (&["--per-day", "many"], &["--per-day", "`off`"]),
     ] {

@@ -47,6 +47,11 @@ pub fn read_file(text: &str, keys: &[&str]) -> Result<Vec<FaultRule>, Vec<FilePr
     for (name, value) in root.get_ref() {
         let tables = match value.get_ref() {
             DeValue::Array(tables) if name.get_ref() == "rule" => tables,
+            DeValue::Array(_) | DeValue::Table(_) => {
+                let mend = "begin each rule with `[[rule]]`, in two pairs of brackets";
+                problems.push(problem(name.span().start, name.get_ref(), "is no list of rules", mend));
+                continue;
+            }
             _ => {
                 let mend = "put it below a line `[[rule]]`";
                 problems.push(problem(name.span().start, name.get_ref(), "stands outside of a rule", mend));

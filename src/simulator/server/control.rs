@@ -273,7 +273,7 @@ impl From<Refusal> for Response<Full<Bytes>> {
                 error("body", "is no JSON object", "send a rule, such as {\"fault\": \"reset\", \"times\": 1}"),
             ),
             Refusal::NoSuchFault => {
-                (StatusCode::NOT_FOUND, error("id", "no fault has this number", "`GET /faults` lists them"))
+                (StatusCode::NOT_FOUND, error("id", "no rule has this number", "`GET /faults` lists them"))
             }
             Refusal::BadRule(errors) => (StatusCode::BAD_REQUEST, errors),
         };
