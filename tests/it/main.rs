@@ -30,6 +30,7 @@ mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
 mod one_message_is_one_request;
 mod pacing;
+mod properties;
 mod real_clients;
 mod refusals_reach_nobody;
 mod secrets_do_not_leak;

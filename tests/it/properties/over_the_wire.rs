@@ -1,0 +1,73 @@
+//! Requests that are almost right, over real sockets: whatever arrives at ClickBank obeys the grammar, and no key of ours
+//! is in it.
+
+use std::collections::BTreeSet;
+
+use clickbank_gateway::config::{self, Secrets};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use super::mutation::mutated;
+use super::oracles::grammar;
+use super::{config as cases, seeds};
+use crate::support::scene::Scene;
+use crate::support::setup::Setup;
+
+/// What a request to ClickBank may have.
+const HEADERS: [&str; 7] =
+    ["accept", "accept-encoding", "authorization", "content-length", "host", "page", "user-agent"];
+
+#[tokio::test]
+async fn whatever_arrives_at_clickbank_obeys_the_grammar() {
+    let scene = Scene::start(&Setup::acme()).await;
+    let (config, _) = config::load(&scene.written.file, Secrets::Skip).unwrap();
+    let catalogue = &config.snapshot.policy.catalogue;
+    let key = scene.key("app");
+    let seeds: Vec<Vec<u8>> = seeds("forwarded_requests_obey_the_grammar");
+    let mutated = mutated(seeds);
+    let mut runner = TestRunner::new(cases());
+    let mut outcomes = BTreeSet::new();
+    let mut arrived = 0;
+    for _ in 0..cases().cases {
+        let bytes = mutated.new_tree(&mut runner).unwrap().current();
+        // The corpus has the keys of another configuration.
+        let theirs = ["cbgw_app", "cbgw_all", "cbgw_reader", "cbgw_idle"].iter();
+        let bytes = theirs.fold(bytes.to_vec(), |bytes, theirs| replaced(&bytes, theirs.as_bytes(), key.as_bytes()));
+        let before = scene.received().len();
+        let mut connection = scene.connect().await;
+        connection.send(&bytes).await;
+        let whole = grammar::find(&bytes, b"\r\n\r\n").is_some();
+        let head = bytes.strip_prefix(b"\r\n").unwrap_or(&bytes).starts_with(b"HEAD ");
+        if !whole {
+            connection.end().await;
+        }
+        if !head {
+            if let Some(answer) = connection.next_answer().await {
+                outcomes.insert((answer.status, answer.code().map(str::to_owned)));
+            }
+        } else if whole {
+            connection.answer_to_head().await;
+        }
+        for received in scene.received().split_off(before) {
+            arrived += 1;
+            grammar::check_sent(catalogue, &received.method, &received.target);
+            let names: BTreeSet<&str> = received.headers.iter().map(|(name, _)| &**name).collect();
+            assert_eq!(names.len(), received.headers.len(), "{names:?}");
+            assert!(names.iter().all(|name| HEADERS.contains(name)), "{names:?}");
+            assert!(names.contains("host") && received.body_bytes == 0, "{received:?}");
+            let values = received.headers.iter().map(|(_, value)| &**value);
+            let everything = values.chain([&*received.target]).collect::<Vec<_>>().join("\n");
+            assert!(!everything.contains("cbgw_"), "{}", bytes.escape_ascii());
+        }
+    }
+    // It is worth something only if much gets through and much does not.
+    assert!(arrived > cases().cases / 20 && outcomes.len() > 8, "{arrived} arrived, with {outcomes:?}");
+}
+
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    match grammar::find(bytes, old) {
+        Some(at) => [&bytes[..at], new, &replaced(&bytes[at + old.len()..], old, new)].concat(),
+        None => bytes.to_vec(),
+    }
+}
