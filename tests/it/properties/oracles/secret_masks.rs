@@ -11,10 +11,10 @@ const PLANTED: [(&str, &str); 3] = [
 
 /// Any text; the planted keys go where a `\x01`, `\x02` or `\x03` stands in it, or else to its end.
 pub(crate) fn check(bytes: &[u8]) {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
-    for (_, rest) in PLANTED {
-        // Alone, nothing tells it from another word.
-        text = text.replace(rest, "");
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    if PLANTED.iter().any(|(_, rest)| text.contains(rest)) {
+        // Without its prefix, nothing tells it from another word.
+        return;
     }
     let mut planted = text.clone();
     for (mark, (prefix, rest)) in "\u{1}\u{2}\u{3}".chars().zip(PLANTED) {
