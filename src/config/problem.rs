@@ -78,13 +78,13 @@ impl<'a> Source<'a> {
 
     /// Most of what is repeated has been made safe to show already. What has passed for a name is repeated as it is, and
     /// people put keys there, too.
-    fn problem(&self, at: Option<&Range<usize>>, key: Option<&str>, message: String, mend: String) -> Problem {
+    fn problem(&self, at: Option<&Range<usize>>, key: Option<&str>, message: &str, mend: &str) -> Problem {
         Problem {
             file: self.name.clone(),
             line: at.map(|span| self.line(span.start)),
             key: key.map(without_api_keys),
-            message: without_api_keys(&message),
-            mend: without_api_keys(&mend),
+            message: without_api_keys(message),
+            mend: without_api_keys(mend),
         }
     }
 
@@ -95,7 +95,7 @@ impl<'a> Source<'a> {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        let problem = self.problem(at, key, message.into(), mend.into());
+        let problem = self.problem(at, key, &message.into(), &mend.into());
         self.findings.borrow_mut().errors.push(problem);
     }
 
@@ -106,7 +106,7 @@ impl<'a> Source<'a> {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        let problem = self.problem(at, key, message.into(), mend.into());
+        let problem = self.problem(at, key, &message.into(), &mend.into());
         self.findings.borrow_mut().warnings.push(problem);
     }
 }

@@ -153,7 +153,7 @@ fn no_key_with_a_byte_changed_left_out_or_added_identifies_anybody() {
                 for form in ["", "Bearer ", "DEV-OLD:"] {
                     let value = [form.as_bytes(), &edited].concat();
                     let expected = (same && !(form == "Bearer " && edited != app)).then_some("app");
-                    let identified = oracles::presented_keys::ask(&[&value]).flatten();
+                    let identified = oracles::presented_keys::ask(&[&value]).ok().flatten();
                     assert_eq!(identified, expected, "{}", value.escape_ascii());
                 }
             }

@@ -79,23 +79,18 @@ fn survives(catalogue: &Catalogue, target: &str, written: &str, sent: &Sent) {
 /// The same call, spelled in other ways that mean the same to everybody.
 fn respelled(written: &str, sent: &Sent) -> Vec<String> {
     let path = written.split('?').next().unwrap_or_default();
-    let spelled = |value: fn(&str) -> String| {
+    let spelled = |byte: fn(u8) -> String| {
+        let value = |text: &str| text.bytes().map(byte).collect::<Vec<_>>().concat();
         let pairs: Vec<String> = sent.pairs.iter().map(|(name, text)| format!("{name}={}", value(text))).collect();
         format!("{path}/?{}", pairs.join("&"))
     };
     vec![
-        spelled(|text| text.bytes().map(|byte| format!("%{byte:02X}")).collect()),
-        spelled(|text| text.bytes().map(|byte| format!("%{byte:02x}")).collect()),
-        spelled(|text| {
-            text.bytes()
-                .map(|byte| match byte {
-                    b' ' => "+".to_owned(),
-                    _ if byte.is_ascii_alphanumeric() || b"-._~!$'()*,=:@/?".contains(&byte) => {
-                        char::from(byte).to_string()
-                    }
-                    _ => format!("%{byte:02X}"),
-                })
-                .collect()
+        spelled(|byte| format!("%{byte:02X}")),
+        spelled(|byte| format!("%{byte:02x}")),
+        spelled(|byte| match byte {
+            b' ' => "+".to_owned(),
+            _ if byte.is_ascii_alphanumeric() || b"-._~!$'()*,=:@/?".contains(&byte) => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
         }),
     ]
 }

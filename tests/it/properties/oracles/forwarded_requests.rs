@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clickbank_gateway::domain::credential::CredentialId;
 use clickbank_gateway::domain::endpoint::{Endpoint, Owner};
+use clickbank_gateway::domain::permission::Permission;
 use clickbank_gateway::rejection::Rejection;
 use clickbank_gateway::stage::arrive::arrive;
 use clickbank_gateway::stage::authorize::Authorize;
@@ -17,7 +18,7 @@ use clickbank_gateway::stage::resolve::Resolve;
 use clickbank_gateway::stage::shape::Shape;
 use clickbank_gateway::stage::{Check as _, Step as _};
 use clickbank_gateway::trail::Trail;
-use http::{Request, Uri, Version};
+use http::{HeaderValue, Request, Uri, Version};
 use http_body_util::Empty;
 use tokio::runtime::{Builder, Runtime};
 
@@ -114,11 +115,11 @@ fn check_grant(
     caller: &Caller,
     credential: Option<CredentialId>,
 ) {
-    let values: Vec<&[u8]> = request.headers().get_all("authorization").iter().map(|value| value.as_bytes()).collect();
+    let values: Vec<&[u8]> = request.headers().get_all("authorization").iter().map(HeaderValue::as_bytes).collect();
     assert_eq!(presented_keys::naive(&values), Some(caller.name));
     let policy = &setup.snapshot.policy;
     let endpoint: &Endpoint = policy.catalogue.endpoint(sent.endpoint).expect("an endpoint of this catalogue");
-    let needed: Vec<&str> = endpoint.permissions.iter().map(|permission| permission.as_str()).collect();
+    let needed: Vec<&str> = endpoint.permissions.iter().map(Permission::as_str).collect();
     let granted = |permission: &&str| {
         // Whoever may change orders may read them.
         caller.permissions.contains(permission)

@@ -34,7 +34,7 @@ pub(crate) fn check(bytes: &[u8]) {
 
 /// What holds for every problem that is found in a file with these bytes, or in one that it names.
 pub(crate) fn check_problems(file: &Path, bytes: &[u8], problems: &[Problem]) {
-    let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+    let lines = bytes.split(|byte| *byte == b'\n').count();
     let readable = std::str::from_utf8(bytes).is_ok();
     for problem in problems {
         let shown = problem.to_string();

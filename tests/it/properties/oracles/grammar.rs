@@ -27,7 +27,7 @@ impl Head<'_> {
                 let digits = !length.is_empty() && length.len() <= 19 && length.iter().all(u8::is_ascii_digit);
                 digits.then(|| length.iter().any(|digit| *digit != b'0'))
             }
-            ([], [coding]) => (is_1_1 && coding.to_ascii_lowercase() == b"chunked").then_some(true),
+            ([], [coding]) => (is_1_1 && coding.eq_ignore_ascii_case(b"chunked")).then_some(true),
             _ => None,
         }
     }
@@ -148,7 +148,7 @@ fn check_pair(catalogue: &Catalogue, endpoint: EndpointId, known: &Endpoint, nam
     );
     if known.owner_parameter() == Some(position) {
         let nickname = (1..=32).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        assert!(nickname && value.to_ascii_lowercase() != "none", "no nickname: {name}={value:?}");
+        assert!(nickname && !value.eq_ignore_ascii_case("none"), "no nickname: {name}={value:?}");
     }
 }
 

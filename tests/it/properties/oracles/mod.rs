@@ -17,8 +17,11 @@ pub(crate) mod secret_masks;
 pub(crate) mod setup;
 pub(crate) mod simulated_requests;
 
-/// Every oracle, by the name of its fuzz target and of its corpus.
-pub(crate) const ALL: [(&str, fn(&[u8])); 9] = [
+/// The name of an oracle's fuzz target and corpus, and what panics when bytes break its promise.
+pub(crate) type Oracle = (&'static str, fn(&[u8]));
+
+/// Every oracle.
+pub(crate) const ALL: [Oracle; 9] = [
     ("answer_heads_read_one_way", answer_heads::check),
     ("call_targets_are_canonical", call_targets::check),
     ("forwarded_requests_obey_the_grammar", forwarded_requests::check),

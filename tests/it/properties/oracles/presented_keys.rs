@@ -22,7 +22,7 @@ use super::setup::{CALLERS, PLAIN};
 /// The value of `Authorization`; a line feed begins another one. Also any text where a key or its name is expected.
 pub(crate) fn check(bytes: &[u8]) {
     let values: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
-    if let Some(caller) = ask(&values) {
+    if let Ok(caller) = ask(&values) {
         let expected = naive(&values);
         assert_eq!(caller, expected, "{}", bytes.escape_ascii());
     }
@@ -38,12 +38,14 @@ pub(crate) fn check(bytes: &[u8]) {
     }
 }
 
-/// Which caller the gateway takes it for; `None` when no header can hold such a value.
-pub(crate) fn ask(values: &[&[u8]]) -> Option<Option<&'static str>> {
-    let mut request =
-        Request::get("/rest/1.3/orders2/schema").header("host", "gateway").body(Empty::<Bytes>::new()).ok()?;
+/// Which caller the gateway takes it for, if any.
+///
+/// # Errors
+/// When no header can hold such a value.
+pub(crate) fn ask(values: &[&[u8]]) -> Result<Option<&'static str>, http::Error> {
+    let mut request = Request::get("/rest/1.3/orders2/schema").header("host", "gateway").body(Empty::<Bytes>::new())?;
     for value in values {
-        request.headers_mut().append("authorization", HeaderValue::from_bytes(value).ok()?);
+        request.headers_mut().append("authorization", HeaderValue::from_bytes(value)?);
     }
     let trail = Trail::default();
     let arrived = arrive(request, Arc::clone(&PLAIN.snapshot), trail).unwrap_or_else(|error| panic!("{error:?}"));
@@ -52,9 +54,9 @@ pub(crate) fn ask(values: &[&[u8]]) -> Option<Option<&'static str>> {
             // An open document needs no grant, so every caller gets as far as a permit, which says who it is.
             let permitted = Classify.check(identified).and_then(|classified| Resolve.check(classified));
             let permitted = permitted.and_then(|resolved| Authorize.check(resolved));
-            Some(permitted.ok().map(|permitted| name(permitted.permit().caller())))
+            Ok(permitted.ok().map(|permitted| name(permitted.permit().caller())))
         }
-        Err(Rejection::KeyRefused(_)) => Some(None),
+        Err(Rejection::KeyRefused(_)) => Ok(None),
         Err(other) => panic!("{other:?}"),
     }
 }

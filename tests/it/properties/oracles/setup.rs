@@ -120,9 +120,10 @@ pub(crate) fn keys_toml() -> String {
         let status = if caller.active { "active" } else { "inactive" };
         let digest = KeyDigest::of(caller.key().as_bytes());
         let scope = if nicknames.is_empty() { "\"all\"".to_owned() } else { format!("{nicknames:?}") };
-        let grants: String = permissions.iter().map(|permission| format!("{permission} = {scope}\n")).collect();
+        let grants: Vec<String> = permissions.iter().map(|permission| format!("{permission} = {scope}\n")).collect();
         format!(
-            "[keys.{name}]\nid = \"key_{name}\"\nstatus = \"{status}\"\ndigest = \"{digest}\"\n[keys.{name}.grants]\n{grants}"
+            "[keys.{name}]\nid = \"key_{name}\"\nstatus = \"{status}\"\ndigest = \"{digest}\"\n[keys.{name}.grants]\n{}",
+            grants.concat()
         )
     });
     keys.collect()
