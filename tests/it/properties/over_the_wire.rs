@@ -33,27 +33,28 @@ async fn whatever_arrives_at_clickbank_obeys_the_grammar() {
     let mut runner = TestRunner::new(cases());
     let made_up = (0..cases().cases.min(MOST)).map(|_| mutated.new_tree(&mut runner).unwrap().current());
     let mut outcomes = BTreeSet::new();
-    let mut arrived = 0;
+    let mut arrived = 0_usize;
     for bytes in seeds.into_iter().map(Bytes::from).chain(made_up) {
         // The corpus has the keys of another configuration.
         let theirs = ["cbgw_app", "cbgw_all", "cbgw_reader", "cbgw_idle"].iter();
         let bytes = theirs.fold(bytes.to_vec(), |bytes, theirs| replaced(&bytes, theirs.as_bytes(), key.as_bytes()));
-        let before = scene.received().len();
         let mut connection = scene.connect().await;
         connection.send(&bytes).await;
         let whole = grammar::find(&bytes, b"\r\n\r\n").is_some();
         let head = bytes.strip_prefix(b"\r\n").unwrap_or(&bytes).starts_with(b"HEAD ");
-        if !whole {
+        // The gateway waits a while for the end of a head, or of a body without a length; here nothing follows.
+        let ended = !whole || grammar::find(&bytes.to_ascii_lowercase(), b"chunked").is_some();
+        if ended {
             connection.end().await;
         }
         if !head {
             if let Some(answer) = connection.next_answer().await {
                 outcomes.insert((answer.status, answer.code().map(str::to_owned)));
             }
-        } else if whole {
+        } else if !ended {
             connection.answer_to_head().await;
         }
-        for received in scene.received().split_off(before) {
+        for received in scene.received().split_off(arrived) {
             arrived += 1;
             grammar::check_sent(catalogue, &received.method, &received.target);
             let names: BTreeSet<&str> = received.headers.iter().map(|(name, _)| &**name).collect();
