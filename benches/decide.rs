@@ -1,4 +1,5 @@
-//! What a decision costs: `identify`, `classify`, `resolve` and `authorize`, with 10, 10,000 and 100,000 keys.
+//! What a decision costs: `identify`, `classify`, `resolve` and `authorize`, with 10, 10,000 and 100,000 keys; and what
+//! reading a head strictly costs before it.
 //!
 //! Nanoseconds and allocations:
 //!
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clickbank_gateway::config::{self, Secrets};
 use clickbank_gateway::domain::secret::KeyDigest;
+use clickbank_gateway::http1::request::HeadReader;
 use clickbank_gateway::snapshot::Snapshot;
 use clickbank_gateway::stage::Check as _;
 use clickbank_gateway::stage::arrive::{Arrived, arrive};
@@ -124,6 +126,18 @@ fn product_by_sku(bencher: Bencher<'_, '_>, keys: usize) {
 fn digest_of_a_key_alone(bencher: Bencher<'_, '_>) {
     let key = key(1);
     bencher.bench(|| KeyDigest::of(black_box(key.as_bytes())));
+}
+
+/// A head as a client's library writes it.
+const HEAD: &[u8] = b"GET /rest/1.3/orders2/list?startDate=2026-11-01&endDate=2026-11-20&role=VENDOR HTTP/1.1\r\n\
+    Host: 127.0.0.1:7310\r\nAuthorization: cbgw_000000000000000000000000000000000000\r\n\
+    User-Agent: python-requests/2.32.3\r\nAccept-Encoding: gzip, deflate\r\nAccept: application/json\r\n\
+    Connection: keep-alive\r\n\r\n";
+
+#[divan::bench]
+fn a_head() {
+    let read = HeadReader::default().read(black_box(HEAD));
+    assert!(read.is_ok_and(|head| head.is_some()));
 }
 
 fn main() {

@@ -26,6 +26,8 @@ fi
 
 say "format"
 cargo fmt --all --check
+# A workspace of its own, of which nothing else is run here: its oracles are among the tests.
+cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 say "lints"
 cargo clippy --locked --all-targets --all-features -- -D warnings

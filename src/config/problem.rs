@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::domain::secret::without_api_keys;
+
 /// One thing wrong, or worth a warning, in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -74,13 +76,15 @@ impl<'a> Source<'a> {
         self.line_starts.partition_point(|start| *start <= offset)
     }
 
-    fn problem(&self, at: Option<&Range<usize>>, key: Option<&str>, message: String, mend: String) -> Problem {
+    /// Most of what is repeated has been made safe to show already. What has passed for a name is repeated as it is, and
+    /// people put keys there, too.
+    fn problem(&self, at: Option<&Range<usize>>, key: Option<&str>, message: &str, mend: &str) -> Problem {
         Problem {
             file: self.name.clone(),
             line: at.map(|span| self.line(span.start)),
-            key: key.map(str::to_owned),
-            message,
-            mend,
+            key: key.map(without_api_keys),
+            message: without_api_keys(message),
+            mend: without_api_keys(mend),
         }
     }
 
@@ -91,7 +95,7 @@ impl<'a> Source<'a> {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        let problem = self.problem(at, key, message.into(), mend.into());
+        let problem = self.problem(at, key, &message.into(), &mend.into());
         self.findings.borrow_mut().errors.push(problem);
     }
 
@@ -102,7 +106,7 @@ impl<'a> Source<'a> {
         message: impl Into<String>,
         mend: impl Into<String>,
     ) {
-        let problem = self.problem(at, key, message.into(), mend.into());
+        let problem = self.problem(at, key, &message.into(), &mend.into());
         self.findings.borrow_mut().warnings.push(problem);
     }
 }

@@ -8,7 +8,7 @@ use super::problem::Source;
 const DUPLICATE: &str = "duplicate key";
 
 /// By words in the parser's message, the mend. The first that fits counts.
-const MENDS: [(&str, &str); 8] = [
+const MENDS: [(&str, &str); 9] = [
     (DUPLICATE, "a section or option stands only once in a file; merge the two, or remove one"),
     ("must be quoted", "write text in double quotes: `name = \"value\"`"),
     ("unclosed", "close the bracket on the same line"),
@@ -16,6 +16,8 @@ const MENDS: [(&str, &str); 8] = [
     ("expected `=`", "write `name = value`, or `[name]` for a section"),
     ("invalid unquoted key", "write the name in double quotes, or with letters, digits, `-` and `_` only"),
     ("invalid date", "write a day and time that exist, such as `2026-11-22T13:00:00Z`"),
+    // The parser does not say where.
+    ("recursion limit", "look for a name with many dots, or for many brackets within each other; no option needs them"),
     ("invalid time", "write a day and time that exist, such as `2026-11-22T13:00:00Z`"),
 ];
 

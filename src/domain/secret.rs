@@ -251,7 +251,10 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// How keys begin: ours, ClickBank's two kinds, and private keys in PEM form.
+/// How API keys begin: ours, and ClickBank's two kinds.
+const API_KEY_PREFIXES: [&str; 3] = [KEY_PREFIX, "API-", "DEV-"];
+
+/// How secrets begin: API keys, and private keys in PEM form.
 const SECRET_PREFIXES: [&str; 4] = [KEY_PREFIX, "API-", "DEV-", "-----BEGIN "];
 
 /// The fewest letters and digits after a prefix that make a secret of it.
@@ -261,37 +264,60 @@ const SECRET_LENGTH: usize = 8;
 /// the name of a key, of a file or of a variable belongs.
 #[must_use]
 pub fn has_secret(text: &str) -> bool {
-    find_secret(text).is_some()
+    secrets(text, &SECRET_PREFIXES).next().is_some()
 }
 
 /// The text without the keys that stand in it: what follows their prefix is replaced.
 #[must_use]
 pub fn without_secrets(text: &str) -> String {
+    masked(text, &SECRET_PREFIXES)
+}
+
+/// The text without the API keys in it, ours and ClickBank's, for texts that may say how a private key begins.
+#[must_use]
+pub fn without_api_keys(text: &str) -> String {
+    masked(text, &API_KEY_PREFIXES)
+}
+
+fn masked(text: &str, prefixes: &[&str]) -> String {
+    let mut found: Vec<FoundSecret> = secrets(text, prefixes).collect();
+    found.sort_unstable_by_key(|secret| secret.at);
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((start, end)) = find_secret(rest) {
-        shown.push_str(rest.get(..start).unwrap_or_default());
+    let mut end = 0;
+    for secret in found {
+        if secret.at < end {
+            // It begins with the last characters of the one before, as where two were pasted together.
+            end = end.max(secret.end);
+            continue;
+        }
+        shown.push_str(text.get(end..secret.start).unwrap_or_default());
         shown.push_str("***");
-        rest = rest.get(end..).unwrap_or_default();
+        end = secret.end;
     }
-    shown.push_str(rest);
+    shown.push_str(text.get(end..).unwrap_or_default());
     shown
 }
 
-/// Where the first secret begins after its prefix, and where it ends.
-fn find_secret(text: &str) -> Option<(usize, usize)> {
-    let found = SECRET_PREFIXES.iter().flat_map(|prefix| {
-        text.match_indices(prefix).filter_map(|(at, prefix)| {
+/// Where a secret begins, where it begins after its prefix, and where it ends.
+struct FoundSecret {
+    at: usize,
+    start: usize,
+    end: usize,
+}
+
+/// The secrets in a text, by their prefixes.
+fn secrets(text: &str, prefixes: &[&str]) -> impl Iterator<Item = FoundSecret> {
+    prefixes.iter().flat_map(move |prefix| {
+        text.match_indices(prefix).filter_map(move |(at, prefix)| {
             let start = at + prefix.len();
             let rest = text.get(start..)?;
             // A private key ends with its text; the others end with their letters and digits.
             let pem = prefix.starts_with('-');
             let end = if pem { None } else { rest.find(|character: char| !character.is_ascii_alphanumeric()) };
             let length = end.unwrap_or(rest.len());
-            (length >= SECRET_LENGTH).then_some((start, start + length))
+            (length >= SECRET_LENGTH).then_some(FoundSecret { at, start, end: start + length })
         })
-    });
-    found.min()
+    })
 }
 
 /// What the admin listener's clients have to present over TCP. Only its digest is kept.
@@ -431,6 +457,8 @@ mod tests {
             ("/run/API-ABCDEFGH/x", "/run/API-***/x"),
             ("-----BEGIN PRIVATE KEY-----\nabc", "-----BEGIN ***"),
             ("cbgw_API-ABCDEFGH", "cbgw_API-***"),
+            ("API-ABCDEFGHcbgw_0123456789.", "API-***."),
+            ("DEV-ABCDEFGHAPI-ABCDEFGHcbgw_0123456789", "DEV-***"),
         ] {
             assert_eq!(without_secrets(text), shown);
             assert!(has_secret(text), "{text}");

@@ -108,19 +108,13 @@ const fn is_text_byte(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_pieces;
     use super::*;
 
     /// Reads a head as it would arrive in pieces of so many bytes.
     fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
         let mut reader = HeadReader::default();
-        let mut end = 0;
-        loop {
-            end = (end + piece).min(bytes.len());
-            match reader.read(&bytes[..end]) {
-                Ok(None) if end < bytes.len() => {}
-                result => return result,
-            }
-        }
+        in_pieces(bytes, piece, |bytes| reader.read(bytes))
     }
 
     #[test]

@@ -103,3 +103,20 @@ const fn is_token(byte: u8) -> bool {
 const fn is_field_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~')
 }
+
+/// Feeds a reader of heads as a connection would, so many bytes more at a time, until it has something to say.
+#[cfg(test)]
+fn in_pieces<T, F>(
+    bytes: &[u8],
+    piece: usize,
+    mut read: impl FnMut(&[u8]) -> Result<Option<T>, F>,
+) -> Result<Option<T>, F> {
+    let mut end = 0;
+    loop {
+        end = (end + piece).min(bytes.len());
+        match read(bytes.get(..end).unwrap_or_default()) {
+            Ok(None) if end < bytes.len() => {}
+            result => return result,
+        }
+    }
+}

@@ -13,6 +13,9 @@ pub const MAX_FIELDS: usize = 64;
 const MAX_METHOD: usize = 32;
 /// How RFC 9113 §3.4 has HTTP/2 begin.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
+/// The most bytes before the end of the request line. Method, version and line break take up less than is allowed here
+/// beside the target.
+const MAX_REQUEST_LINE: usize = MAX_TARGET_LENGTH + 2 * MAX_METHOD;
 
 /// What a head says about what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,10 @@ impl HeadReader {
             if length > MAX_HEAD {
                 return Err(Fault::Refused(Rejection::HeadTooLarge));
             }
+            // As if it had come in pieces, before the line had ended.
+            if self.is_1_1.is_none() && length > MAX_REQUEST_LINE + 1 {
+                return Err(Fault::Refused(Rejection::TargetTooLong));
+            }
             let line = line.map_err(|_| Fault::Refused(Rejection::Malformed(Malformed::LineEnd)))?;
             match self.is_1_1 {
                 // RFC 9112 §2.2 asks servers to pass over one empty line before a request.
@@ -69,8 +76,7 @@ impl HeadReader {
             }
         }
         match self.is_1_1 {
-            // Method, version and line break take up less than this.
-            None if bytes.len() > MAX_TARGET_LENGTH + 2 * MAX_METHOD => Err(Fault::Refused(Rejection::TargetTooLong)),
+            None if bytes.len() > MAX_REQUEST_LINE => Err(Fault::Refused(Rejection::TargetTooLong)),
             _ if bytes.len() > MAX_HEAD => Err(Fault::Refused(Rejection::HeadTooLarge)),
             _ => Ok(None),
         }
@@ -139,19 +145,13 @@ const fn is_target_byte(byte: u8) -> bool {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::in_pieces;
     use super::*;
 
     /// Reads a head as it would arrive in pieces of so many bytes.
     fn read(bytes: &[u8], piece: usize) -> Result<Option<Head>, Fault> {
         let mut reader = HeadReader::default();
-        let mut end = 0;
-        loop {
-            end = (end + piece).min(bytes.len());
-            match reader.read(&bytes[..end]) {
-                Ok(None) if end < bytes.len() => {}
-                result => return result,
-            }
-        }
+        in_pieces(bytes, piece, |bytes| reader.read(bytes))
     }
 
     fn malformed(malformed: Malformed) -> Fault {
@@ -234,6 +234,7 @@ mod tests {
             ("\u{16}\u{3}\u{1}".to_owned(), Fault::Foreign("tls-to-plaintext")),
             (format!("GET /{} HTTP/1.1\r\n", "a".repeat(2_000)), Fault::Refused(Rejection::TargetTooLong)),
             (format!("GET /{}", "a".repeat(2_100)), Fault::Refused(Rejection::TargetTooLong)),
+            (format!("G(T /{}\r\n", "a".repeat(2_100)), Fault::Refused(Rejection::TargetTooLong)),
             (format!("GET / HTTP/1.1\r\n{}", "X: y\r\n".repeat(65)), Fault::Refused(Rejection::HeadTooLarge)),
             (format!("GET / HTTP/1.1\r\nX: {}", "y".repeat(17_000)), Fault::Refused(Rejection::HeadTooLarge)),
             (

@@ -36,6 +36,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that are kept for a caller while it does not use them.
 const MAX_IDLE: usize = 16;
 
+/// Callers whose connections are kept. Within the idle time, ClickBank's limits leave far fewer.
+const MAX_POOLS: usize = 1_024;
+
 /// An answer whose head has come.
 pub struct Received {
     pub(super) sending: Sending,
@@ -87,6 +90,10 @@ impl Forward {
     fn reads_of(&self, caller: CallerId) -> Pool {
         if let Some(pool) = self.reads.get(&caller) {
             return pool.clone();
+        }
+        if self.reads.len() >= MAX_POOLS {
+            // Requests in flight have a hold on their own; what is lost is connections that nobody uses.
+            self.reads.clear();
         }
         self.reads.entry(caller).or_insert_with(|| pool(self.connector.clone(), true, MAX_IDLE)).clone()
     }

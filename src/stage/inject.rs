@@ -33,6 +33,23 @@ pub struct Outbound {
 }
 
 impl Outbound {
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &http::Method {
+        self.request.method()
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        self.request.uri()
+    }
+
+    /// The header fields, apart from the one with the credential.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.request.headers().iter().filter(|(name, _)| **name != AUTHORIZATION)
+    }
+
     /// Takes it apart for sending, which can happen once.
     pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
         let Self { passage, caller, answer, changes, secret, request } = self;
