@@ -4,6 +4,7 @@
 //! [`screen`] hands on whole heads that [`crate::http1`] has read strictly, one at a time and in time; [`slots`] says
 //! which connection goes when there are too many.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,9 +53,15 @@ where
             Some(tls) => {
                 // On the heap, as whatever takes up much: most connections wait most of the time.
                 let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
-                // One that fails is no request; there is nobody to answer.
-                if let Some(Ok(Ok(stream))) = reception.stop.run_until_cancelled(handshake).await {
-                    Box::pin(wait(Screen::new(stream, slot, Times::default()), &reception)).await;
+                match reception.stop.run_until_cancelled(handshake).await {
+                    Some(Ok(Ok(stream))) => {
+                        Box::pin(wait(Screen::new(stream, slot, Times::default()), &reception)).await;
+                    }
+                    // Something was said that is no TLS, or not ours. Who says nothing, or hangs up, is a probe.
+                    Some(Ok(Err(error))) if error.kind() == io::ErrorKind::InvalidData => {
+                        audit::record_cut("handshake-failed");
+                    }
+                    _ => {}
                 }
             }
         }

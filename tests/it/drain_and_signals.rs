@@ -214,6 +214,12 @@ async fn it_serves_with_a_certificate_of_its_own() {
     let mut connection = Connection::open(serving.address(), &written.secrets).await;
     connection.send(request("GET", READ, &written.keys["app"])).await;
     assert!(connection.closed_without_http().await);
+    // Somebody who only looks whether anybody is there.
+    drop(TcpStream::connect(serving.address()).await.unwrap());
+    serving.process.signal("TERM");
+    let ended = serving.process.end().await;
+    let cut_off: Vec<_> = ended.lines.iter().filter(|line| line.contains("connection cut off")).collect();
+    assert!(matches!(cut_off[..], [line] if line.contains("handshake-failed")), "{cut_off:?}");
     assert_eq!(simulator.received().len(), 1);
 }
 
