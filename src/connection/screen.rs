@@ -163,7 +163,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
                 }
                 return Poll::Pending;
             }
-            self.slot.wait();
             match self.reader.read(&self.heard) {
                 Ok(Some(head)) => {
                     self.next = Next::Rest { left: head.length, body: head.body };
@@ -178,6 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
                         Poll::Ready(true) => {}
                         Poll::Ready(false) => return Poll::Ready(Ok(false)),
                         Poll::Pending => {
+                            // Only now: a connection that waits may have to go, and this one could have asked already.
+                            self.slot.wait();
                             ready!(self.timer.as_mut().poll(context));
                             // Whoever has not begun a request has nothing to be told, and nobody to tell of it.
                             if !self.heard.is_empty() {
