@@ -5,9 +5,13 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _}
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use crate::config::ListenAddress;
+
+/// How many connections may wait to be accepted, if the system allows as many. With the usual 128, a burst of fewer than
+/// two hundred has some of them, and whoever else comes, try again after a second.
+const BACKLOG: u32 = 4_096;
 
 /// Who may open a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,13 @@ impl Listener {
     /// is not.
     pub(crate) async fn bind(address: &ListenAddress, access: Access) -> io::Result<Self> {
         match address {
-            ListenAddress::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            ListenAddress::Tcp(address) => {
+                let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+                // The port may still have connections of the process before this one.
+                socket.set_reuseaddr(true)?;
+                socket.bind(*address)?;
+                socket.listen(BACKLOG).map(Self::Tcp)
+            }
             ListenAddress::Unix(path) => {
                 remove_stale(path).await?;
                 let listener = match access {
@@ -127,6 +137,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         (directory, path.clone(), ListenAddress::Unix(path))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        let granted = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&address, Access::Umask).await.unwrap();
+        let ListenAddress::Tcp(address) = listener.address().unwrap() else { unreachable!() };
+        let mut waiting = Vec::new();
+        for _ in 0..300.min(granted) {
+            let connected =
+                tokio::time::timeout(std::time::Duration::from_secs(5), tokio::net::TcpStream::connect(address));
+            waiting.push(connected.await.expect("the queue is full").unwrap());
+        }
     }
 
     #[tokio::test]
