@@ -10,6 +10,10 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use crate::config::ListenAddress;
 
+/// How many connections may wait to be accepted, if the system allows as many. With the usual 128, a burst of fewer than
+/// two hundred has some of them, and whoever else comes, try again after a second.
+const BACKLOG: u32 = 4_096;
+
 /// Who may open a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -68,10 +72,6 @@ impl Listener {
         }
     }
 }
-
-/// Connections that wait to be accepted. When the queue is full, the next one is tried again only after a second; systems
-/// cut it to what they allow.
-const BACKLOG: u32 = 4_096;
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -140,6 +140,21 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.sock");
         (directory, path.clone(), ListenAddress::Unix(path))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        let granted = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap().trim().parse().unwrap();
+        let address = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&address, Access::Umask).await.unwrap();
+        let ListenAddress::Tcp(address) = listener.address().unwrap() else { unreachable!() };
+        let mut waiting = Vec::new();
+        for _ in 0..300.min(granted) {
+            let connected =
+                tokio::time::timeout(std::time::Duration::from_secs(5), tokio::net::TcpStream::connect(address));
+            waiting.push(connected.await.expect("the queue is full").unwrap());
+        }
     }
 
     #[tokio::test]

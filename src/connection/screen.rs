@@ -163,7 +163,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
                 }
                 return Poll::Pending;
             }
-            self.slot.wait();
             match self.reader.read(&self.heard) {
                 Ok(Some(head)) => {
                     self.next = Next::Rest { left: head.length, body: head.body };
@@ -178,6 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
                         Poll::Ready(true) => {}
                         Poll::Ready(false) => return Poll::Ready(Ok(false)),
                         Poll::Pending => {
+                            // Only now: a connection that waits may have to go, and this one could have asked already.
+                            self.slot.wait();
                             ready!(self.timer.as_mut().poll(context));
                             // Whoever has not begun a request has nothing to be told, and nobody to tell of it.
                             if !self.heard.is_empty() {
@@ -260,6 +261,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(mut left) = self.lingering else {
             self.lingering = Some(MOST_LINGERING);
+            // It has its answer, so it can be spared.
+            self.slot.wait();
             self.timer.as_mut().reset(Instant::now() + self.times.linger);
             return self.poll_linger(context);
         };
@@ -519,6 +522,17 @@ mod tests {
         let began = Instant::now();
         let _ = screen.shutdown().await;
         assert_eq!(seconds(began), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_lingers_can_be_spared() {
+        let (mut caller, mut screen, slots) = caller(1_024).await;
+        caller.write_all(b"POST / HTTP/1.1\nHost: x\r\n\r\n").await.unwrap();
+        read(&mut screen).await.unwrap();
+        answer(&mut screen, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        assert!(!slots.spare_one());
+        let lingering = tokio::time::timeout(Duration::from_secs(1), screen.shutdown()).await;
+        assert!(lingering.is_err() && slots.spare_one());
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,6 +23,8 @@ struct State {
     strangers: BTreeMap<u64, CancellationToken>,
     /// Connections of known callers that wait for their next request, the longest first.
     known: BTreeMap<u64, CancellationToken>,
+    /// Whether a newcomer found all connections at work: the next one that waits has to go.
+    wanted: bool,
 }
 
 impl State {
@@ -48,15 +50,17 @@ impl Slots {
         Arc::new(Self { most, state: Mutex::default(), freed: Notify::new() })
     }
 
-    /// A place for a connection that has come. If all are taken, one that waits for a request has to go; when all are at
-    /// work, this waits for the first that is done.
+    /// A place for a connection that has come, one at a time. If all are taken, one that waits for a request has to go;
+    /// when all are at work, the first that is done.
     pub(crate) async fn take(self: &Arc<Self>) -> Slot {
+        let mut told = false;
         loop {
             let freed = self.freed.notified();
             {
                 let mut state = self.state();
                 if state.open < self.most {
                     state.open += 1;
+                    state.wanted = false;
                     return Slot {
                         slots: Arc::clone(self),
                         end: CancellationToken::new(),
@@ -64,7 +68,11 @@ impl Slots {
                         known: false,
                     };
                 }
-                state.spare();
+                // One newcomer costs one place, however often this is woken.
+                if !told {
+                    told = true;
+                    state.wanted = !state.spare();
+                }
             }
             freed.await;
         }
@@ -96,6 +104,9 @@ impl Slot {
         state.next += 1;
         let line = if self.known { &mut state.known } else { &mut state.strangers };
         line.insert(place, self.end.clone());
+        if state.wanted {
+            state.wanted = !state.spare();
+        }
         drop(state);
         self.waiting = Some(place);
     }
@@ -162,6 +173,44 @@ mod tests {
         assert!(!newcomer.is_finished());
         drop(slot);
         newcomer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_that_finds_all_at_work_has_the_first_go_that_waits_again() {
+        let slots = Slots::new(1);
+        let mut slot = slots.take().await;
+        let newcomer = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.take().await }
+        });
+        tokio::task::yield_now().await;
+        slot.wait();
+        assert!(slot.end().is_cancelled());
+        drop(slot);
+        let mut slot = newcomer.await.unwrap();
+        slot.wait();
+        assert!(!slot.end().is_cancelled(), "nobody else has come");
+    }
+
+    #[tokio::test]
+    async fn only_one_connection_goes_for_each_newcomer() {
+        let slots = Slots::new(2);
+        let (mut first, second) = (slots.take().await, slots.take().await);
+        first.wait();
+        // Nobody waited for this place.
+        drop(second);
+        let mut second = slots.take().await;
+        second.wait();
+        let newcomer = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.take().await }
+        });
+        first.end().cancelled().await;
+        tokio::task::yield_now().await;
+        assert!(!second.end().is_cancelled());
+        drop(first);
+        newcomer.await.unwrap();
+        assert!(!second.end().is_cancelled());
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use serde::de::IgnoredAny;
 pub const MAX_NESTING: usize = 64;
 /// How many attributes an element may have.
 const MAX_ATTRIBUTES: usize = 64;
+/// How long a reference may be, without `&` and `;`. Leading zeros can make one as long as they like, and the search for a
+/// secret does not follow.
+const MAX_REFERENCE: usize = 16;
 /// How long a name may be that stands alone in an answer.
 const MAX_NAME: usize = 128;
 
@@ -171,11 +174,9 @@ fn xml(text: &str) -> Result<(), Flaw> {
             Event::CData(_) => depth > 0,
             Event::GeneralRef(reference) => depth > 0 && is_reference(reference),
             Event::Comment(_) => true,
-            Event::PI(instruction) => {
-                is_name(instruction.target()) && !instruction.target().eq_ignore_ascii_case("xml")
-            }
-            // It could declare entities, and defaults for what is not there.
-            Event::DocType(_) => false,
+            // A document type could declare entities, and defaults for what is not there. Instructions are for programs
+            // that ClickBank cannot know, and readers join the text around them, as the search for a secret does not.
+            Event::PI(_) | Event::DocType(_) => false,
         };
         if !well_formed {
             return malformed;
@@ -212,6 +213,7 @@ fn is_tag(tag: &BytesStart<'_>) -> bool {
             let value = attribute.value.as_ref();
             is_name(attribute.key.as_ref())
                 && !value.contains('<')
+                && value.split('&').skip(1).all(|rest| rest.bytes().take(MAX_REFERENCE + 1).any(|byte| byte == b';'))
                 && unescape_with(value, resolve_xml_entity).is_ok_and(|value| value.chars().all(is_xml_character))
         })
     });
@@ -219,6 +221,9 @@ fn is_tag(tag: &BytesStart<'_>) -> bool {
 }
 
 fn is_reference(reference: &BytesRef<'_>) -> bool {
+    if reference.len() > MAX_REFERENCE {
+        return false;
+    }
     match reference.resolve_char_ref() {
         Ok(Some(character)) => is_xml_character(character),
         Ok(None) => resolve_xml_entity(reference).is_some(),
@@ -262,8 +267,9 @@ mod tests {
             (Media::Xml, "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<a/>\n"),
             (
                 Media::Xml,
-                "<?xml version='1.0' encoding='us-ascii'?><!-- c --><a b='&lt;&#xe9;' xmlns:c='d'><c:e>&amp;&#10;</c:e></a><?p q?>",
+                "<?xml version='1.0' encoding='us-ascii'?><!-- c --><a b='&lt;&#xe9;' xmlns:c='d'><c:e>&amp;&#10;</c:e></a>",
             ),
+            (Media::Xml, "<a b='&#000000000000065;&amp;'>&#000000000000065;</a>"),
             (Media::Xml, "<a><![CDATA[<b>&undefined;]]>\u{e9}</a >"),
             (Media::Xml, &nested("<a>", "</a>", MAX_NESTING)),
             (Media::Xml, &format!("<a{attributes}/>")),
@@ -333,6 +339,10 @@ mod tests {
             (Media::Xml, b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", MalformedXml),
             (Media::Xml, b"<!DOCTYPE a><a/>", MalformedXml),
             (Media::Xml, b"<a/><?xml version='1.0'?>", MalformedXml),
+            (Media::Xml, b"<a>b<?p?>c</a>", MalformedXml),
+            (Media::Xml, b"<?p <!-- ?><a/>", MalformedXml),
+            (Media::Xml, b"<a>&#00000000000000065;</a>", MalformedXml),
+            (Media::Xml, b"<a b='&lt;&#00000000000000065;'/>", MalformedXml),
             (Media::Xml, b" <?xml version='1.0'?><a/>", MalformedXml),
             (Media::Xml, b"<?xml version='1.1'?><a/>", MalformedXml),
             (Media::Xml, b"<?xml version='1.0' encoding='UTF-7'?><a/>", MalformedXml),

@@ -118,6 +118,8 @@ struct Stream {
     /// every deeper layer, too.
     outside: Option<Box<Stream>>,
     in_comment: bool,
+    /// In a section of characters, in which no comment begins.
+    in_section: bool,
 }
 
 /// What a byte that can begin an escape begins.
@@ -130,6 +132,8 @@ enum Escape {
     OfNothing(usize),
     Comment,
     CommentEnd,
+    /// Begin (`true`) or end of a section of characters, in so many bytes that a reader drops.
+    Section(bool, usize),
 }
 
 impl Stream {
@@ -142,6 +146,7 @@ impl Stream {
             meaning: None,
             outside: None,
             in_comment: false,
+            in_section: false,
         }
     }
 
@@ -218,6 +223,10 @@ impl Stream {
                 break;
             }
             let (byte, length) = match escape(rest, self.in_comment) {
+                Escape::Comment if self.in_section => {
+                    at += 1;
+                    continue;
+                }
                 Escape::Comment => {
                     if self.outside.is_none() {
                         self.outside = Some(Box::new(Self::new(LAYERS + 1, self.room)));
@@ -246,6 +255,10 @@ impl Stream {
                     continue;
                 }
                 Escape::OfNothing(length) => (None, length),
+                Escape::Section(begins, length) => {
+                    self.in_section = begins && !self.in_comment;
+                    (None, length)
+                }
                 // White space is dropped, as everywhere.
                 Escape::Of(byte, length) => (Some(byte).filter(|byte| *byte > b' '), length),
             };
@@ -317,8 +330,8 @@ fn escape(text: &[u8], in_comment: bool) -> Escape {
         }
         [b'<', b'!', b'-', b'-', ..] if !in_comment => Escape::Comment,
         [b'-', b'-', b'>', ..] if in_comment => Escape::CommentEnd,
-        [b'<', b'!', b'[', rest @ ..] if rest.starts_with(b"cdata[") => Escape::OfNothing(9),
-        [b']', b']', b'>', ..] => Escape::OfNothing(3),
+        [b'<', b'!', b'[', rest @ ..] if rest.starts_with(b"cdata[") => Escape::Section(true, 9),
+        [b']', b']', b'>', ..] => Escape::Section(false, 3),
         _ => Escape::None,
     }
 }
@@ -519,6 +532,20 @@ mod tests {
             let text = format!("{before}{}\\u0049{}", &key[..9], &key[10..])
                 .replace("\\u0049", &format!("\\u{:04x}", key.as_bytes()[9]));
             assert!(Traces::of(&[key]).show_in(text.to_lowercase().as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_seems_to_begin_a_comment_hides_nothing() {
+        let (one, two) = KEY.split_at(9);
+        for text in [
+            format!("<a><![CDATA[<!--]]>{one}<!-- -->{two}</a>"),
+            format!("<a><!-- <![CDATA[ -->{one}<!-- -->{two}</a>"),
+            format!("<a><![CDATA[x]]><![CDATA[<!--]]>{one}<!-- ]]> -->{two}</a>"),
+            format!("<a><![CDATA[{one}<!-- -->{two}]]></a>"),
+            format!("<a>&lt;!--{one}<!-- -->{two}</a>"),
+        ] {
+            assert!(shows(text.as_bytes()), "{text}");
         }
     }
 

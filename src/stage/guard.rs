@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use dashmap::DashMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, StatusCode};
@@ -17,6 +18,7 @@ use tokio::time::timeout_at;
 use crate::config::Upstream;
 use crate::domain::answer::{self, Bare, End, Flaw, Media};
 use crate::domain::endpoint::Changes;
+use crate::domain::matrix::CallerId;
 use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
@@ -40,7 +42,13 @@ pub struct Guarded {
 /// An answer's bytes, and the memory that counts as in use until the last of them is let go.
 struct Held {
     bytes: BytesMut,
-    _memory: Option<OwnedSemaphorePermit>,
+    _memory: Option<Memory>,
+}
+
+/// Memory in use: part of a caller's share, and of all there is.
+struct Memory {
+    of_caller: OwnedSemaphorePermit,
+    of_all: OwnedSemaphorePermit,
 }
 
 impl AsRef<[u8]> for Held {
@@ -54,7 +62,7 @@ impl AsRef<[u8]> for Held {
 struct Taken {
     bytes: BytesMut,
     trailers: Option<HeaderMap>,
-    memory: Option<OwnedSemaphorePermit>,
+    memory: Option<Memory>,
 }
 
 /// The stage.
@@ -62,6 +70,9 @@ struct Taken {
 pub struct Guard {
     max_answer: usize,
     memory: Arc<Semaphore>,
+    /// In pieces, what one caller may have in use: half, so that one who takes its answers slowly leaves the other half.
+    share: usize,
+    shares: Arc<DashMap<CallerId, Arc<Semaphore>>>,
 }
 
 impl Guard {
@@ -69,11 +80,27 @@ impl Guard {
     #[must_use]
     pub fn new(upstream: &Upstream) -> Self {
         let pieces = (upstream.answer_memory / PIECE).clamp(1, Semaphore::MAX_PERMITS);
-        Self { max_answer: upstream.max_answer, memory: Arc::new(Semaphore::new(pieces)) }
+        Self {
+            max_answer: upstream.max_answer,
+            memory: Arc::new(Semaphore::new(pieces)),
+            // One answer fits in any case.
+            share: (pieces / 2).max(upstream.max_answer.div_ceil(PIECE)).clamp(1, Semaphore::MAX_PERMITS),
+            shares: Arc::default(),
+        }
+    }
+
+    /// Memory for a caller's answer. `None` when there is none: waiting here could wait for ever, since others may hold
+    /// what is needed, and wait as well.
+    fn acquire(&self, caller: CallerId, pieces: u32) -> Option<Memory> {
+        let share = Arc::clone(&*self.shares.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(self.share))));
+        Some(Memory {
+            of_caller: share.try_acquire_many_owned(pieces).ok()?,
+            of_all: Arc::clone(&self.memory).try_acquire_many_owned(pieces).ok()?,
+        })
     }
 
     /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
-    async fn read(&self, mut body: Incoming, taken: &mut Taken) -> Result<(), Fault> {
+    async fn read(&self, caller: CallerId, mut body: Incoming, taken: &mut Taken) -> Result<(), Fault> {
         if body.size_hint().lower() > self.max_answer as u64 {
             return Err(Fault::TooLarge);
         }
@@ -92,11 +119,13 @@ impl Guard {
             }
             if length > accounted {
                 let pieces = u32::try_from((length - accounted).div_ceil(PIECE)).map_err(|_| Fault::TooLarge)?;
-                // Waiting here could wait for ever: others may hold what is needed, and wait as well.
-                let more = Arc::clone(&self.memory).try_acquire_many_owned(pieces).map_err(|_| Fault::NoMemory)?;
+                let more = self.acquire(caller, pieces).ok_or(Fault::NoMemory)?;
                 accounted += pieces as usize * PIECE;
                 match &mut taken.memory {
-                    Some(held) => held.merge(more),
+                    Some(held) => {
+                        held.of_caller.merge(more.of_caller);
+                        held.of_all.merge(more.of_all);
+                    }
                     None => taken.memory = Some(more),
                 }
             }
@@ -170,7 +199,7 @@ impl Step for Guard {
         let end = end(&head.headers, &body);
         let mut taken = Taken::default();
         // Also of an answer that is not released it is told whether it repeats the credential, as far as it has come.
-        let read = timeout_at(deadline, self.read(body, &mut taken)).await.unwrap_or(Err(Fault::Late));
+        let read = timeout_at(deadline, self.read(sending.caller, body, &mut taken)).await.unwrap_or(Err(Fault::Late));
         let took = began.elapsed();
         let status = head.status;
         let Taken { bytes, trailers, memory } = taken;
@@ -304,17 +333,40 @@ fn media(value: &[u8]) -> Option<Media> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::credential::ScopeByPermission;
+    use crate::domain::matrix::Matrix;
+
+    /// With memory of so many pieces, and answers of at most one.
+    fn guard(pieces: usize) -> (Guard, Vec<CallerId>) {
+        let (memory, shares) = (Arc::new(Semaphore::new(pieces)), Arc::default());
+        let guard = Guard { max_answer: PIECE, memory, share: pieces.div_ceil(2), shares };
+        (guard, Matrix::new(vec![ScopeByPermission::default(); 3]).callers().collect())
+    }
 
     #[tokio::test]
     async fn memory_counts_for_as_long_as_its_bytes_are_there() {
-        let memory = Arc::new(Semaphore::new(1));
-        let permit = Arc::clone(&memory).try_acquire_owned().unwrap();
-        let body = Bytes::from_owner(Held { bytes: BytesMut::from("rows"), _memory: Some(permit) });
+        let (guard, callers) = guard(1);
+        let memory = guard.acquire(callers[0], 1);
+        assert!(memory.is_some());
+        let body = Bytes::from_owner(Held { bytes: BytesMut::from("rows"), _memory: memory });
         // hyper drops the body that it was given and writes its bytes as fast as the caller reads.
         let written = body.slice(1..);
         drop(body);
-        assert_eq!(memory.available_permits(), 0);
+        assert!(guard.acquire(callers[0], 1).is_none());
         drop(written);
-        assert_eq!(memory.available_permits(), 1);
+        assert!(guard.acquire(callers[0], 1).is_some());
+    }
+
+    #[test]
+    fn one_caller_leaves_half_of_the_memory_to_others() {
+        let (guard, callers) = guard(8);
+        let mut held: Vec<_> = (0..4).map(|_| guard.acquire(callers[0], 1)).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(guard.acquire(callers[0], 1).is_none());
+        held.push(guard.acquire(callers[1], 4));
+        assert!(held.iter().all(Option::is_some), "of the other half, another one may take all");
+        assert!(guard.acquire(callers[2], 1).is_none());
+        drop(held);
+        assert!(guard.acquire(callers[0], 4).is_some());
     }
 }
