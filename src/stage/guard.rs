@@ -79,12 +79,16 @@ impl Guard {
     /// With the memory that all answers share.
     #[must_use]
     pub fn new(upstream: &Upstream) -> Self {
-        let pieces = (upstream.answer_memory / PIECE).clamp(1, Semaphore::MAX_PERMITS);
+        Self::with(upstream.max_answer, upstream.answer_memory)
+    }
+
+    fn with(max_answer: usize, answer_memory: usize) -> Self {
+        let pieces = (answer_memory / PIECE).clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            max_answer: upstream.max_answer,
+            max_answer,
             memory: Arc::new(Semaphore::new(pieces)),
             // One answer fits in any case.
-            share: (pieces / 2).max(upstream.max_answer.div_ceil(PIECE)).clamp(1, Semaphore::MAX_PERMITS),
+            share: (pieces / 2).max(max_answer.div_ceil(PIECE)).clamp(1, Semaphore::MAX_PERMITS),
             shares: Arc::default(),
         }
     }
@@ -338,8 +342,7 @@ mod tests {
 
     /// With memory of so many pieces, and answers of at most one.
     fn guard(pieces: usize) -> (Guard, Vec<CallerId>) {
-        let (memory, shares) = (Arc::new(Semaphore::new(pieces)), Arc::default());
-        let guard = Guard { max_answer: PIECE, memory, share: pieces.div_ceil(2), shares };
+        let guard = Guard::with(PIECE, pieces * PIECE);
         (guard, Matrix::new(vec![ScopeByPermission::default(); 3]).callers().collect())
     }
 
