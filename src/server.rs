@@ -22,7 +22,7 @@ use crate::listen::{Access, Listener};
 use crate::pipeline::{Shared, pipeline};
 
 /// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
-const OTHER_FILES: u64 = 256;
+const OTHER_FILES: u64 = 1_536;
 /// How often the count of the day's requests is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 

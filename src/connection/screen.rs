@@ -195,7 +195,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
                 }
                 Err(Fault::Refused(rejection)) => {
                     self.notes.noted(|noted| noted.refused = Some(rejection));
-                    let stands_in = if self.heard.starts_with(b"HEAD ") { REPLACED_HEAD } else { REPLACED };
+                    let begin = self.heard.strip_prefix(b"\r\n").unwrap_or(&self.heard);
+                    let stands_in = if begin.starts_with(b"HEAD ") { REPLACED_HEAD } else { REPLACED };
                     self.heard.clear();
                     self.heard.extend_from_slice(stands_in);
                     self.next = Next::Rest { left: stands_in.len(), body: true };

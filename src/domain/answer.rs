@@ -104,7 +104,9 @@ pub fn judge(media: Media, end: End, bare: Bare, body: &[u8]) -> Result<(), Flaw
     if closes_itself || end == End::Told { Ok(()) } else { Err(Flaw::PerhapsBrokenOff) }
 }
 
-fn is_bare(bare: Bare, text: &str) -> bool {
+/// Whether a body is nothing but what may be bare.
+#[must_use]
+pub fn is_bare(bare: Bare, text: &str) -> bool {
     let text = text.trim_ascii().as_bytes();
     let fits = match bare {
         Bare::Count => text.iter().all(u8::is_ascii_digit),

@@ -219,6 +219,14 @@ impl Step for Guard {
                     let media = judge_type(&head.headers, expected, asked, body.is_empty())?;
                     // Without a body it matters as much that nothing is missing.
                     answer::judge(media.unwrap_or(Media::Text), end, bare, &body).map_err(Fault::Flaw)?;
+                    // Rows in plain text would be judged as text, and read as rows. Of changes, ClickBank may say in
+                    // words what became of them.
+                    let rows_asked = matches!(asked, Some(AnswerType::Json | AnswerType::Xml));
+                    let words = expected == Expected::Answer && media == Some(Media::Text) && rows_asked;
+                    let count = || std::str::from_utf8(&body).is_ok_and(|text| answer::is_bare(bare, text));
+                    if words && bare == Bare::Count && !count() {
+                        return Err(Fault::Type);
+                    }
                     Ok(media)
                 });
                 Ok((expected, judged))

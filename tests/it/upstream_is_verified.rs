@@ -352,7 +352,7 @@ async fn meet(mut stream: TcpStream, does: Does) -> Met {
         Does::Tls(config) => {
             if let Ok(mut stream) = TlsAcceptor::from(config).accept(stream).await {
                 read_until(&mut stream, &mut inside, |read| read.ends_with(b"\r\n\r\n")).await;
-                let bytes = answer("200 OK", "Content-Type: text/plain\r\nConnection: close\r\n", "done");
+                let bytes = answer("200 OK", "Content-Type: text/plain\r\nConnection: close\r\n", "1");
                 // The gateway may be gone, and is right to be.
                 let _ = stream.write_all(bytes.as_bytes()).await;
                 let _ = stream.shutdown().await;

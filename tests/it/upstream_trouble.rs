@@ -330,7 +330,7 @@ async fn a_connection_that_died_in_the_pool_never_makes_a_change_happen_twice() 
     for method in ["PUT", "GET"] {
         let target = if method == "PUT" { CHANGE } else { READ };
         let act = |number| match number {
-            0 => Act::plain("200 OK", "a-1"),
+            0 => Act::plain("200 OK", "1"),
             _ => Act::AnswerAndClose(String::new()),
         };
         let trouble = Upstream::start(Certificate::Good, act).await.behind(&setup()).await;

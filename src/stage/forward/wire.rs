@@ -91,18 +91,38 @@ impl<S> Wire<S> {
     }
 
     /// The library writes. It does so only once it has the whole answer to what it wrote before, so a request begins.
-    fn begin(&mut self) -> io::Result<()> {
+    fn begin(&mut self, context: &mut Context<'_>) -> io::Result<()>
+    where
+        S: AsyncRead + Unpin,
+    {
         if self.next == Next::Head {
             return Ok(());
         }
-        if !self.heard.is_empty() || !self.head.is_empty() {
+        self.uses.ask();
+        // What is there by now, be it bytes or the end, came before the request and is no answer to it.
+        if self.heard.is_empty() && self.head.is_empty() {
+            match self.poll_hear(context)? {
+                Poll::Ready(0) => return Err(io::ErrorKind::ConnectionReset.into()),
+                Poll::Ready(_) => return Err(io::Error::other(Surplus)),
+                Poll::Pending => {}
+            }
+        } else {
             return Err(io::Error::other(Surplus));
         }
         self.next = Next::Head;
         self.reader = HeadReader::default();
         (self.interim, self.passed_over) = (0, 0);
-        self.uses.ask();
         Ok(())
+    }
+
+    /// Reads a piece; says how many bytes it has.
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>>
+    where
+        S: AsyncRead + Unpin,
+    {
+        self.heard.reserve(PIECE);
+        let mut piece = (&mut self.heard).limit(PIECE);
+        tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), context, &mut piece)
     }
 
     /// Moves a head that is there whole to where it is handed on from. `false` when more has to come.
@@ -138,10 +158,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.next == Next::Head && !this.take_head().map_err(io::Error::other)? {
-            this.heard.reserve(PIECE);
-            let mut piece = (&mut this.heard).limit(PIECE);
-            let read = ready!(tokio_util::io::poll_read_buf(Pin::new(&mut this.stream), context, &mut piece))?;
-            if read == 0 {
+            if ready!(this.poll_hear(context))? == 0 {
                 return Poll::Ready(Ok(()));
             }
             this.uses.hear();
@@ -157,9 +174,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.begin()?;
+        self.begin(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -168,7 +185,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.begin()?;
+        self.begin(context)?;
         Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
     }
 
@@ -250,6 +267,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_is_not_begun_on_a_connection_that_has_ended() {
+        let (mut upstream, mut wire) = wire();
+        wire.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        upstream.write_all(ANSWER.as_bytes()).await.unwrap();
+        wire.read_exact(&mut vec![0; ANSWER.len()]).await.unwrap();
+        drop(upstream);
+        let refused = wire.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionReset);
+        assert!(wire.uses.may_have_been_dead());
+    }
+
+    #[tokio::test]
     async fn a_request_is_not_begun_behind_bytes_that_nobody_asked_for() {
         let (mut upstream, mut wire) = wire();
         wire.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
@@ -258,6 +287,7 @@ mod tests {
         wire.read_exact(&mut answer).await.unwrap();
         assert!(!wire.uses.may_have_been_dead());
         let refused = wire.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap_err();
+        assert!(wire.uses.may_have_been_dead(), "it brought nothing for this one");
         assert!(refused.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Surplus>));
         let mut sent = Vec::new();
         drop(wire);
