@@ -118,3 +118,78 @@ where
         audit::record_unparsed(&error);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::Response;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::{Instant, sleep};
+    use tower::service_fn;
+    use tower::util::BoxCloneSyncService;
+
+    use super::*;
+    use crate::rejection::Rejection;
+    use crate::stage::arrive::Message;
+    use crate::stage::respond::{ReplyBody, refuse};
+
+    /// Answers each request after so long.
+    fn reception(after: Duration) -> Arc<Reception> {
+        let service = service_fn(move |_: Message<Incoming>| async move {
+            if !after.is_zero() {
+                sleep(after).await;
+            }
+            Ok::<Response<ReplyBody>, Infallible>(refuse(&Rejection::UnknownEndpoint, "id"))
+        });
+        Arc::new(Reception { tls: None, pipeline: BoxCloneSyncService::new(service), stop: CancellationToken::new() })
+    }
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// Reads an answer with a body that ends in `}`.
+    async fn answer(caller: &mut (impl AsyncRead + Unpin)) {
+        let mut read = Vec::new();
+        while read.last() != Some(&b'}') {
+            read.push(caller.read_u8().await.unwrap());
+        }
+    }
+
+    // What the library is woken by between requests is in none of its promises, so it is tried with the library itself.
+    #[tokio::test(start_paused = true)]
+    async fn a_kept_connection_takes_the_next_request_and_ends_in_time() {
+        for after in [0, 1, 70] {
+            let after = Duration::from_secs(after);
+            let slots = Slots::new(1);
+            let (mut caller, stream) = duplex(4_096);
+            let serving = tokio::spawn(serve(stream, slots.take().await, reception(after)));
+            for pause in [0, 1, 50] {
+                sleep(Duration::from_secs(pause)).await;
+                caller.write_all(REQUEST).await.unwrap();
+                answer(&mut caller).await;
+            }
+            // Two at once, the second in two pieces.
+            caller.write_all(&[REQUEST, &REQUEST[..9]].concat()).await.unwrap();
+            answer(&mut caller).await;
+            caller.write_all(&REQUEST[9..]).await.unwrap();
+            answer(&mut caller).await;
+            let began = Instant::now();
+            assert_eq!(caller.read(&mut [0]).await.unwrap(), 0);
+            assert_eq!(began.elapsed().as_secs(), 60, "{after:?}");
+            serving.await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kept_connection_can_be_spared_as_soon_as_it_has_its_answer() {
+        for after in [0, 1] {
+            let slots = Slots::new(1);
+            let (mut caller, stream) = duplex(4_096);
+            let _serving = tokio::spawn(serve(stream, slots.take().await, reception(Duration::from_secs(after))));
+            caller.write_all(REQUEST).await.unwrap();
+            answer(&mut caller).await;
+            let newcomer = tokio::time::timeout(Duration::from_secs(5), slots.take()).await;
+            assert!(newcomer.is_ok(), "{after}");
+        }
+    }
+}

@@ -156,11 +156,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
                 return Poll::Ready(Ok(true));
             }
             if self.at_work {
-                self.waker = Some(context.waker().clone());
+                // What wakes this when the answer has been written: the timer, and what the caller sends. So nothing need
+                // be woken for a caller that sends nothing for now.
+                while self.timer.as_mut().poll(context).is_ready() {
+                    self.timer.as_mut().reset(Instant::now() + self.times.idle);
+                }
                 // Whoever hangs up shows here. A request that comes early waits.
                 if self.heard.is_empty() && !ready!(self.poll_hear(context))? {
                     return Poll::Ready(Ok(false));
                 }
+                self.waker = Some(context.waker().clone());
                 return Poll::Pending;
             }
             match self.reader.read(&self.heard) {
@@ -228,8 +233,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Screen<S> {
         }
         self.head_begun = false;
         self.timer.as_mut().reset(Instant::now() + self.times.idle);
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        match self.waker.take() {
+            Some(waker) => waker.wake(),
+            None if self.heard.is_empty() && self.next == Next::Head => self.slot.wait(),
+            None => {}
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::http1::answer::{Fault, HeadReader, MAX_HEAD, MAX_INTERIM};
 
 /// Bytes asked for at a time while a head is read.
-const PIECE: usize = 2 << 10;
+const PIECE: usize = 8 << 10;
 
 /// What a connection has been used for.
 #[derive(Clone, Debug, Default)]
