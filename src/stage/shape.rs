@@ -86,3 +86,42 @@ async fn end_body(mut body: CallerBody) -> Result<(), Rejection> {
     });
     ended.await.unwrap_or(Err(Rejection::Malformed(Malformed::Body)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+    use tokio::time::{Interval, interval};
+
+    use super::*;
+
+    /// Says every so often that there is more to come, and never what.
+    struct Dawdling(Interval);
+
+    impl Body for Dawdling {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.0.poll_tick(context));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_given_up_however_it_goes_on() {
+        for pause in [Duration::from_millis(100), Duration::from_secs(1), Duration::from_hours(1)] {
+            let began = Instant::now();
+            let body = Dawdling(interval(pause)).map_err(Into::into).boxed_unsync();
+            assert_eq!(end_body(body).await, Err(Rejection::Malformed(Malformed::Body)));
+            assert_eq!(began.elapsed().as_secs(), BODY_TIMEOUT.as_secs(), "{pause:?}");
+        }
+    }
+}

@@ -129,3 +129,22 @@ async fn whoever_sends_no_more_is_taken_to_have_gone_and_causes_nothing_twice() 
         }
     }
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_end_is_given_up_and_nothing_arrives() {
+    let stage = Stage::start(Way::Tcp).await;
+    for begun in ["", "0", "0\r\n", "1;x=\"", "000000000000000"] {
+        let mut connection = stage.connect().await;
+        connection.send(stage.bytes(&(with("Transfer-Encoding: chunked\r\n") + begun))).await;
+        // Whoever cannot be identified is not waited for, and has its answer at once.
+        let mut stranger = stage.connect().await;
+        stranger.send(without_key("Transfer-Encoding: chunked\r\n") + begun).await;
+        assert_eq!(stranger.answer().await.outcome(), (401, Some("key-refused")), "{begun:?}");
+        stranger.expect_close(begun).await;
+        if begun.len() > 10 {
+            assert_eq!(connection.answer().await.outcome(), (400, Some("malformed-request")), "{begun:?}");
+            connection.expect_close(begun).await;
+        }
+    }
+    assert!(stage.scene.received().is_empty());
+}
