@@ -96,6 +96,11 @@ fn holds_for_mutations(oracle: &str) {
 }
 
 #[test]
+fn answer_bodies_are_what_they_say() {
+    holds_for_mutations("answer_bodies_are_what_they_say");
+}
+
+#[test]
 fn answer_heads_read_one_way() {
     holds_for_mutations("answer_heads_read_one_way");
 }

@@ -5,6 +5,7 @@
 //! Where it matters what is right, an oracle works it out anew, slowly and with means of its own: [`grammar`] shares no
 //! code with the gateway.
 
+pub(crate) mod answer_bodies;
 pub(crate) mod answer_heads;
 pub(crate) mod call_targets;
 pub(crate) mod forwarded_requests;
@@ -21,7 +22,8 @@ pub(crate) mod simulated_requests;
 pub(crate) type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub(crate) const ALL: [Oracle; 9] = [
+pub(crate) const ALL: [Oracle; 10] = [
+    ("answer_bodies_are_what_they_say", answer_bodies::check),
     ("answer_heads_read_one_way", answer_heads::check),
     ("call_targets_are_canonical", call_targets::check),
     ("forwarded_requests_obey_the_grammar", forwarded_requests::check),
