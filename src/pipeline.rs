@@ -49,6 +49,16 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    pipeline_over(shared, upstream, Forward::new(upstream))
+}
+
+/// The same, with requests going to ClickBank as `forward` does it.
+#[must_use]
+pub fn pipeline_over<B>(shared: &Shared, upstream: &Upstream, forward: Forward) -> Pipeline<B>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stages = ServiceBuilder::new()
         // Opens the record, refuses ambiguous messages, answers every refusal below, closes the record.
         .layer(AuditLayer::new(Arc::clone(&shared.current)))
@@ -69,7 +79,7 @@ where
         // 502: the permit's credential has no secret.
         .layer(CheckLayer::new(Inject::new(upstream.authority.clone())))
         // 502, 504: ClickBank cannot be reached, or does not answer.
-        .layer(StepLayer::new(Forward::new(upstream)))
+        .layer(StepLayer::new(forward))
         // 502, 503, 504: the answer cannot be released.
         .layer(StepLayer::new(Guard::new(upstream)))
         .service(Last::new(Respond));

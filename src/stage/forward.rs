@@ -1,6 +1,7 @@
 //! `Outbound` → [`Received`]: over verified TLS to ClickBank, once.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use dashmap::DashMap;
 use http::{Extensions, Request, Response, Uri};
-use http_body_util::Empty;
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -39,10 +40,13 @@ const MAX_IDLE: usize = 16;
 /// Callers whose connections are kept. Within the idle time, ClickBank's limits leave far fewer.
 const MAX_POOLS: usize = 1_024;
 
+/// The body of an answer on its way.
+pub type UpstreamBody = UnsyncBoxBody<Bytes, Box<dyn StdError + Send + Sync>>;
+
 /// An answer whose head has come.
 pub struct Received {
     pub(super) sending: Sending,
-    pub(super) response: Response<Incoming>,
+    pub(super) response: Response<UpstreamBody>,
     /// When the answer was asked for, and until when it has to be there whole.
     pub(super) began: Instant,
     pub(super) deadline: Instant,
@@ -51,23 +55,75 @@ pub struct Received {
 type Connector = Screened<HttpsConnector<HttpConnector>>;
 type Pool = Client<Connector, Empty<Bytes>>;
 
+/// Answers in place of ClickBank, without a network between.
+pub type InProcess = dyn Fn(&Request<Empty<Bytes>>) -> Response<Bytes> + Send + Sync;
+
 /// The stage.
-#[derive(Debug)]
 pub struct Forward {
+    way: Way,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+}
+
+/// How requests get to ClickBank.
+enum Way {
+    Network(Network),
+    InProcess(Box<InProcess>),
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forward").finish_non_exhaustive()
+    }
+}
+
+impl Forward {
+    /// Over the network, with connections of its own.
+    #[must_use]
+    pub fn new(upstream: &Upstream) -> Self {
+        Self::by(upstream, Way::Network(Network::new(upstream)))
+    }
+
+    /// To a function of this process: what is measured or tried then is the gateway alone.
+    #[must_use]
+    pub fn in_process(upstream: &Upstream, answer: Box<InProcess>) -> Self {
+        Self::by(upstream, Way::InProcess(answer))
+    }
+
+    fn by(upstream: &Upstream, way: Way) -> Self {
+        let Upstream { connect_timeout, response_timeout, .. } = *upstream;
+        Self { way, connect_timeout, response_timeout }
+    }
+
+    async fn exchange(
+        &self,
+        caller: CallerId,
+        changes: Changes,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Response<UpstreamBody>, Error> {
+        match &self.way {
+            Way::Network(network) if changes == Changes::Nothing => network.read(caller, request).await,
+            Way::Network(network) => network.once(request).await,
+            Way::InProcess(answer) => {
+                let answer = answer(&request);
+                Ok(answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()))
+            }
+        }
+    }
+}
+
+/// Connections to ClickBank.
+struct Network {
     connector: Connector,
     /// Each caller's own connections, for its reads. Should an answer ever be taken for that of another request, it was
     /// asked for by the same caller.
     reads: DashMap<CallerId, Pool>,
     /// Connections that carry one request each.
     once: Pool,
-    connect_timeout: Duration,
-    response_timeout: Duration,
 }
 
-impl Forward {
-    /// With connections of its own.
-    #[must_use]
-    pub fn new(upstream: &Upstream) -> Self {
+impl Network {
+    fn new(upstream: &Upstream) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -77,13 +133,7 @@ impl Forward {
             .enable_http1()
             .wrap_connector(tcp);
         let connector = Screened { inner: tls, limit: upstream.connect_timeout };
-        Self {
-            once: pool(connector.clone(), false, 0),
-            reads: DashMap::new(),
-            connector,
-            connect_timeout: upstream.connect_timeout,
-            response_timeout: upstream.response_timeout,
-        }
+        Self { once: pool(connector.clone(), false, 0), reads: DashMap::new(), connector }
     }
 
     /// The connections for a caller's reads.
@@ -100,12 +150,17 @@ impl Forward {
 
     /// Sends a read, and once more if the connection was one that had been kept and died without a byte of an answer:
     /// most likely it was dead before. A read changes nothing, so it does not matter whether it arrived twice.
-    async fn read(&self, caller: CallerId, request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Error> {
+    async fn read(&self, caller: CallerId, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
         let again = request.clone();
         match self.reads_of(caller).request(request).await {
-            Err(error) if died_unanswered(&error) => self.once.request(again).await,
-            answer => answer,
+            Err(error) if died_unanswered(&error) => self.once(again).await,
+            answer => answer.map(|answer| answer.map(|body| body.map_err(Into::into).boxed_unsync())),
         }
+    }
+
+    /// Sends a request once, over a connection that carries no other.
+    async fn once(&self, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
+        self.once.request(request).await.map(|answer| answer.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 }
 
@@ -132,16 +187,12 @@ impl Step for Forward {
         let began = Instant::now();
         // Connecting has a limit of its own, so what is left of this one is for the answer.
         let deadline = began + self.connect_timeout + self.response_timeout;
-        let answer = if sending.changes == Changes::Nothing {
-            timeout_at(deadline, self.read(sending.caller, request)).await
-        } else {
-            timeout_at(deadline, self.once.request(request)).await
-        };
-        let (fault, rejection) = match answer {
-            Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
-            Ok(Err(error)) => classify(&error, sending.changes),
-            Err(_) => ("timeout", unanswered(sending.changes, Rejection::UpstreamTimeout)),
-        };
+        let (fault, rejection) =
+            match timeout_at(deadline, self.exchange(sending.caller, sending.changes, request)).await {
+                Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
+                Ok(Err(error)) => classify(&error, sending.changes),
+                Err(_) => ("timeout", unanswered(sending.changes, Rejection::UpstreamTimeout)),
+            };
         let mut facts = sending.passage.trail.facts();
         facts.upstream = began.elapsed();
         facts.upstream_fault = Some(fault);

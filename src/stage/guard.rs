@@ -9,7 +9,6 @@ use http::response::Parts;
 use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -24,7 +23,7 @@ use crate::rejection::Rejection;
 
 use super::Step;
 use super::classify::AnswerType;
-use super::forward::Received;
+use super::forward::{Received, UpstreamBody};
 
 /// Memory is accounted for in pieces of this many bytes.
 const PIECE: usize = 4 << 10;
@@ -104,7 +103,7 @@ impl Guard {
     }
 
     /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
-    async fn read(&self, caller: CallerId, mut body: Incoming, taken: &mut Taken) -> Result<(), Fault> {
+    async fn read(&self, caller: CallerId, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
         if body.size_hint().lower() > self.max_answer as u64 {
             return Err(Fault::TooLarge);
         }
@@ -270,7 +269,7 @@ fn shows(secret: &CredentialSecret, head: &Parts, trailers: Option<&HeaderMap>, 
 }
 
 /// How the end of a body is known (RFC 9112 §6.3), which is to be asked before it is read.
-fn end(headers: &HeaderMap, body: &Incoming) -> End {
+fn end(headers: &HeaderMap, body: &UpstreamBody) -> End {
     let last_coding = headers.get_all(TRANSFER_ENCODING).iter().next_back();
     let last_coding = last_coding.and_then(|codings| codings.as_bytes().rsplit(|byte| *byte == b',').next());
     let chunked = last_coding.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"));
