@@ -237,6 +237,8 @@ impl Record {
                     status,
                     error,
                     upstream_fault = facts.upstream_fault,
+                    look_ups = facts.look_ups,
+                    rows_dropped = facts.rows_dropped,
                     total_ms = milliseconds(self.started.elapsed()),
                     upstream_ms = milliseconds(facts.upstream),
                     waiting_ms = milliseconds(facts.waited),
@@ -244,7 +246,7 @@ impl Record {
                 )
             };
         }
-        if rejection.is_some_and(Rejection::is_alarming) {
+        if facts.alarming || rejection.is_some_and(Rejection::is_alarming) {
             record!(tracing::Level::WARN);
         } else {
             record!(tracing::Level::INFO);

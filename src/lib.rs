@@ -8,7 +8,7 @@
 //! limits, sends it in its own words with the real credential, and lets back only what that app may see.
 //!
 //! Read the modules in this order: what the rules are ([`domain`]), where they come from ([`keys`], [`config`],
-//! [`snapshot`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`]), what runs it
+//! [`snapshot`], [`known`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`]), what runs it
 //! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`process`], [`cli`]), and what stands in for ClickBank
 //! ([`simulator`]).
 
@@ -19,6 +19,8 @@ pub mod domain;
 pub mod config;
 // Our keys: who presents which, how one is made, how the key file is written.
 pub mod keys;
+// What was learned of ClickBank: whose orders are whose.
+pub mod known;
 // One generation of everything that decides about a request.
 pub mod snapshot;
 

@@ -21,6 +21,7 @@ use crate::stage::forward::Forward;
 use crate::stage::guard::Guard;
 use crate::stage::identify::Identify;
 use crate::stage::inject::Inject;
+use crate::stage::prove::Prove;
 use crate::stage::resolve::Resolve;
 use crate::stage::respond::{ReplyBody, Respond};
 use crate::stage::shape::Shape;
@@ -59,6 +60,11 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let shape = Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota), Arc::clone(&shared.flights));
+    let inject = Inject::new(upstream.authority.clone());
+    let forward = Arc::new(forward);
+    let guard = Guard::new(upstream);
+    let prove = Prove::new(upstream, shape.clone(), inject.clone(), Arc::clone(&forward), guard.clone());
     let stages = ServiceBuilder::new()
         // Opens the record, refuses ambiguous messages, answers every refusal below, closes the record.
         .layer(AuditLayer::new(Arc::clone(&shared.current)))
@@ -70,18 +76,17 @@ where
         .layer(CheckLayer::new(Resolve))
         // 400 (which nickname?), 403, 501: the matrix says no.
         .layer(CheckLayer::new(Authorize))
-        // 503: too many under way; 400: a body after all; 429: the turn would come too late.
-        .layer(StepLayer::new(Shape::new(
-            Arc::clone(&shared.pace),
-            Arc::clone(&shared.quota),
-            Arc::clone(&shared.flights),
-        )))
+        // 503: too many under way; 400: a body after all; 403: a look-up does not prove it the caller's. What a look-up
+        // meets on its own way through the stages below is refused as there.
+        .layer(StepLayer::new(prove))
+        // 429: the turn would come too late.
+        .layer(StepLayer::new(shape))
         // 502: the permit's credential has no secret.
-        .layer(CheckLayer::new(Inject::new(upstream.authority.clone())))
+        .layer(CheckLayer::new(inject))
         // 502, 504: ClickBank cannot be reached, or does not answer.
         .layer(StepLayer::new(forward))
-        // 502, 503, 504: the answer cannot be released.
-        .layer(StepLayer::new(Guard::new(upstream)))
+        // 502, 503, 504: the answer cannot be released; 403: nothing in it is the caller's.
+        .layer(StepLayer::new(guard))
         .service(Last::new(Respond));
     BoxCloneSyncService::new(stages)
 }

@@ -7,8 +7,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::call::{CallError, Expected};
+use crate::domain::decision::{Denial, Unconfined, Unsupported};
 use crate::domain::endpoint::{AnswerTypes, Method};
-use crate::domain::matrix::{Denial, Policy, Unconfined, Unsupported};
+use crate::domain::matrix::Policy;
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::target::{MAX_TARGET_LENGTH, TargetError};
 use crate::keys::KeyFault;
@@ -67,6 +68,8 @@ pub enum Rejection {
         /// On which of the key's nicknames.
         nicknames: Vec<String>,
     },
+    /// A receipt or ticket that is unknown, somebody else's, or not proven to be the key's. Nobody is told which.
+    NotYoursOrUnknown,
     /// This release does not do that yet.
     NotSupported(Unsupported),
     /// The turn would come too late.
@@ -87,6 +90,8 @@ pub enum Rejection {
     AnswerUnreadable,
     /// The answer is larger than `max_answer`.
     AnswerTooLarge,
+    /// ClickBank failed when the gateway asked it a question of its own, before the call went on.
+    LookUpFailed,
     /// ClickBank does not accept the credential.
     CredentialRefused,
     /// ClickBank's answer repeats the credential.
@@ -171,6 +176,8 @@ pub enum Code {
     LimitPerDay,
     /// `limit-per-second`
     LimitPerSecond,
+    /// `look-up-failed`
+    LookUpFailed,
     /// `malformed-request`
     MalformedRequest,
     /// `method-not-allowed`
@@ -183,6 +190,8 @@ pub enum Code {
     NotAcceptable,
     /// `not-supported`
     NotSupported,
+    /// `not-yours-or-unknown`
+    NotYoursOrUnknown,
     /// `outcome-unknown`
     OutcomeUnknown,
     /// `overloaded`
@@ -203,7 +212,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, in alphabetical order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,
@@ -216,12 +225,14 @@ impl Code {
         Self::KeyRefused,
         Self::LimitPerDay,
         Self::LimitPerSecond,
+        Self::LookUpFailed,
         Self::MalformedRequest,
         Self::MethodNotAllowed,
         Self::NicknameNotGranted,
         Self::NicknameRequired,
         Self::NotAcceptable,
         Self::NotSupported,
+        Self::NotYoursOrUnknown,
         Self::OutcomeUnknown,
         Self::Overloaded,
         Self::PermissionMissing,
@@ -248,12 +259,14 @@ impl Code {
             Self::KeyRefused => "key-refused",
             Self::LimitPerDay => "limit-per-day",
             Self::LimitPerSecond => "limit-per-second",
+            Self::LookUpFailed => "look-up-failed",
             Self::MalformedRequest => "malformed-request",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::NicknameNotGranted => "nickname-not-granted",
             Self::NicknameRequired => "nickname-required",
             Self::NotAcceptable => "not-acceptable",
             Self::NotSupported => "not-supported",
+            Self::NotYoursOrUnknown => "not-yours-or-unknown",
             Self::OutcomeUnknown => "outcome-unknown",
             Self::Overloaded => "overloaded",
             Self::PermissionMissing => "permission-missing",
@@ -291,6 +304,7 @@ impl Rejection {
             Self::NicknameNotGranted { .. } => Code::NicknameNotGranted,
             Self::NicknameRequired { .. } => Code::NicknameRequired,
             Self::ConfinedCredentialRequired { .. } => Code::ConfinedCredentialRequired,
+            Self::NotYoursOrUnknown => Code::NotYoursOrUnknown,
             Self::NotSupported(_) => Code::NotSupported,
             Self::LimitPerSecond { .. } => Code::LimitPerSecond,
             Self::LimitPerDay { .. } => Code::LimitPerDay,
@@ -298,6 +312,7 @@ impl Rejection {
             Self::UpstreamTimeout => Code::UpstreamTimeout,
             Self::AnswerUnreadable => Code::AnswerUnreadable,
             Self::AnswerTooLarge => Code::AnswerTooLarge,
+            Self::LookUpFailed => Code::LookUpFailed,
             Self::CredentialRefused => Code::CredentialRefused,
             Self::CredentialEchoed { .. } => Code::CredentialEchoed,
             Self::OutcomeUnknown => Code::OutcomeUnknown,
@@ -388,6 +403,11 @@ impl Rejection {
                 either(nicknames.iter().map(String::as_str))
             ),
             Self::ConfinedCredentialRequired { why, needed, nicknames } => confined(*why, *needed, nicknames),
+            Self::NotYoursOrUnknown => {
+                "There is no such order or ticket among those of this key's nicknames, or it cannot be told whose it is. If it \
+                 is one of them, the operator can declare a ClickBank key that is confined to your nicknames."
+                    .to_owned()
+            }
             Self::NotSupported(what) => not_supported(*what).to_owned(),
             Self::LimitPerSecond { .. } => {
                 "ClickBank accepts few requests a second, all callers together, and this one's turn would come too late. Slow \
@@ -407,6 +427,11 @@ impl Rejection {
             Self::AnswerTooLarge => {
                 "ClickBank's answer is larger than this gateway's max_answer. Ask for less at once, such as a shorter range of \
                  dates."
+                    .to_owned()
+            }
+            Self::LookUpFailed => {
+                "ClickBank failed when the gateway asked it something that has to be known before this call. Nothing was sent or \
+                 changed; try again."
                     .to_owned()
             }
             Self::CredentialRefused => {
@@ -578,6 +603,20 @@ fn confined(why: Unconfined, needed: PermissionSet, nicknames: &[String]) -> Str
             "The pages and counts of this list would tell of other nicknames' rows, so only a ClickBank key confined to yours may \
              ask."
         }
+        Unconfined::RoleMissing => {
+            "This nickname sells and promotes. Say `role=VENDOR` for what it sold; what it promoted only a ClickBank key confined \
+             to your nicknames may ask for."
+        }
+        Unconfined::OtherFilter => {
+            "Behind a ClickBank key that reaches more than your nicknames, `vendor` has to be the nickname that the request is \
+             about, without a wildcard, or be left out."
+        }
+        Unconfined::Several => {
+            "A ClickBank key that reaches more than your nicknames may ask this for one of them at a time only."
+        }
+        Unconfined::NoLookUp => {
+            "Whose order it is would have to be looked up first, and no ClickBank key of this gateway sees enough for that."
+        }
         Unconfined::AffiliateRole => {
             "What ClickBank shows of orders in the role of affiliate depends on all nicknames of the ClickBank key, so only one \
              confined to yours may ask."
@@ -596,14 +635,6 @@ fn confined(why: Unconfined, needed: PermissionSet, nicknames: &[String]) -> Str
 const fn not_supported(what: Unsupported) -> &'static str {
     match what {
         Unsupported::Change => "This release does not send changes on receipts or tickets yet.",
-        Unsupported::LookUp => {
-            "Behind a ClickBank key that reaches more than your nicknames this call needs a look-up that this release does not do \
-             yet. The operator can declare one that reaches your nicknames only."
-        }
-        Unsupported::Filter => {
-            "Behind a ClickBank key that reaches more than your nicknames this call needs filtering that this release does not do \
-             yet. The operator can declare one that reaches your nicknames only."
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::credential::CredentialId;
 use crate::domain::matrix::Policy;
 use crate::domain::secret::CredentialSecret;
 use crate::keys::Keys;
+use crate::known::Known;
 use crate::limit::Limits;
 
 /// Policy, keys, secrets and limits, as one configuration gave them.
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub keys: Keys,
     /// What shapes traffic.
     pub limits: Limits,
+    /// What was learned of ClickBank under it.
+    pub known: Known,
     secrets: Vec<CredentialSecret>,
 }
 
@@ -25,7 +28,7 @@ impl Snapshot {
     /// read.
     #[must_use]
     pub fn new(policy: Policy, keys: Keys, limits: Limits, secrets: Vec<CredentialSecret>) -> Self {
-        Self { policy, keys, limits, secrets }
+        Self { policy, keys, limits, known: Known::default(), secrets }
     }
 
     /// The secret of a credential.

@@ -22,6 +22,20 @@ pub(crate) struct Facts {
     pub(crate) waited: Duration,
     pub(crate) upstream: Duration,
     pub(crate) upstream_fault: Option<&'static str>,
+    /// Questions of the gateway's own to ClickBank.
+    pub(crate) look_ups: u32,
+    /// Rows of others that were cut out of the answer.
+    pub(crate) rows_dropped: usize,
+    /// Whether operators should look at it at once, whatever became of the request.
+    pub(crate) alarming: bool,
+}
+
+impl Facts {
+    /// Notes a fault at ClickBank's end that operators should look at at once.
+    pub(crate) const fn alarm(&mut self, fault: &'static str) {
+        self.upstream_fault = Some(fault);
+        self.alarming = true;
+    }
 }
 
 /// The record of one request, shared by its stages.

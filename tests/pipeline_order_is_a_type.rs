@@ -16,6 +16,7 @@ use clickbank_gateway::stage::forward::Forward;
 use clickbank_gateway::stage::guard::{Guard, Guarded};
 use clickbank_gateway::stage::identify::Identify;
 use clickbank_gateway::stage::inject::Inject;
+use clickbank_gateway::stage::prove::{Prove, Proven};
 use clickbank_gateway::stage::resolve::Resolve;
 use clickbank_gateway::stage::respond::Respond;
 use clickbank_gateway::stage::shape::{Shape, Shaped};
@@ -26,27 +27,34 @@ use tower::{Layer as _, ServiceBuilder};
 
 /// The real order, as in `src/pipeline.rs`.
 fn pipeline(shared: &Shared, upstream: &Upstream) -> Pipeline<Empty<Bytes>> {
+    let shape = Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota), Arc::clone(&shared.flights));
+    let inject = Inject::new(upstream.authority.clone());
+    let forward = Arc::new(Forward::new(upstream));
+    let guard = Guard::new(upstream);
+    let prove = Prove::new(upstream, shape.clone(), inject.clone(), Arc::clone(&forward), guard.clone());
     let stages = ServiceBuilder::new()
         .layer(AuditLayer::new(Arc::clone(&shared.current)))
         .layer(CheckLayer::new(Identify))
         .layer(CheckLayer::new(Classify))
         .layer(CheckLayer::new(Resolve))
         .layer(CheckLayer::new(Authorize))
-        .layer(StepLayer::new(Shape::new(
-            Arc::clone(&shared.pace),
-            Arc::clone(&shared.quota),
-            Arc::clone(&shared.flights),
-        )))
-        .layer(CheckLayer::new(Inject::new(upstream.authority.clone())))
-        .layer(StepLayer::new(Forward::new(upstream)))
-        .layer(StepLayer::new(Guard::new(upstream)))
+        .layer(StepLayer::new(prove))
+        .layer(StepLayer::new(shape))
+        .layer(CheckLayer::new(inject))
+        .layer(StepLayer::new(forward))
+        .layer(StepLayer::new(guard))
         .service(Last::new(Respond));
     BoxCloneSyncService::new(stages)
 }
 
-/// What `authorize_left_out` and `shape_before_authorize` take apart.
-fn authorize_then_shape(shape: Shape, next: BoxCloneSyncService<Shaped, (), Rejection>) {
-    CheckLayer::new(Resolve).layer(CheckLayer::new(Authorize).layer(StepLayer::new(shape).layer(next)));
+/// What `authorize_left_out` and `prove_before_authorize` take apart.
+fn authorize_then_prove(prove: Prove, next: BoxCloneSyncService<Proven, (), Rejection>) {
+    CheckLayer::new(Resolve).layer(CheckLayer::new(Authorize).layer(StepLayer::new(prove).layer(next)));
+}
+
+/// What `prove_left_out` takes apart.
+fn prove_then_shape(prove: Prove, shape: Shape, next: BoxCloneSyncService<Shaped, (), Rejection>) {
+    CheckLayer::new(Authorize).layer(StepLayer::new(prove).layer(StepLayer::new(shape).layer(next)));
 }
 
 /// What `classify_before_identify` takes apart.
@@ -66,12 +74,13 @@ fn release(guarded: Guarded) {
 
 /// What others may do with a permit: read it.
 fn permit(permit: &Permit) {
-    let _ = (permit.caller(), permit.nicknames(), permit.credential());
+    let _ = (permit.caller(), permit.nicknames(), permit.credential(), permit.safeguard());
 }
 
 #[test]
 fn what_differs_from_the_real_order_does_not_compile() {
     // Named, so that they are compiled; there is nothing to run.
-    let _ = (pipeline, authorize_then_shape, identify_then_classify, forward_then_guard, release, permit);
+    let _ =
+        (pipeline, authorize_then_prove, prove_then_shape, identify_then_classify, forward_then_guard, release, permit);
     trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
 }

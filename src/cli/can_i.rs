@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::config::Secrets;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
-use crate::domain::matrix::{Allowance, Decision, Named};
+use crate::domain::decision::{Allowance, Decision, Safeguard};
+use crate::domain::matrix::Named;
 use crate::keys::KeyFault;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
@@ -49,19 +50,35 @@ struct Answer {
     credential: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confined: Option<bool>,
+    /// What the gateway adds to the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adds: Vec<String>,
+    /// What is asked of ClickBank before the call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    looks_up: Vec<LookUp>,
+}
+
+#[derive(Serialize)]
+struct LookUp {
+    what: &'static str,
+    credential: String,
 }
 
 impl CanI {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
         let snapshot = context.load(Secrets::Skip)?.0.snapshot;
         let answer = self.ask(&snapshot)?;
-        let allowed = answer.decision == "Allow";
+        let allowed = answer.decision != "Deny";
         if context.output == OutputFormat::Json {
             output::print_json(&answer)?;
             return Ok(allowed);
         }
         let colour = output::colour();
-        let (word, style) = if allowed { ("yes", Style::Good) } else { ("no", Style::Bad) };
+        let (word, style) = match answer.decision {
+            "Allow" => ("yes", Style::Good),
+            "AllowIfOwned" => ("yes, if it is the key's", Style::Good),
+            _ => ("no", Style::Bad),
+        };
         let mut text = format!("{}  {}\n     {}\n", styled(word, style, colour), answer.reason, answer.detail);
         for (label, value) in [
             ("endpoint", answer.endpoint),
@@ -73,6 +90,8 @@ impl CanI {
                     _ => format!("{name} (reaches more than the key may see)"),
                 }),
             ),
+            ("adds", Some(answer.adds.join("&")).filter(|added| !added.is_empty())),
+            ("looks up", Some(joined(&answer.looks_up)).filter(|asked| !asked.is_empty())),
         ] {
             if let Some(value) = value {
                 text.push_str(&format!("     {} {value}\n", styled(&format!("{label:10}"), Style::Dim, colour)));
@@ -98,6 +117,8 @@ impl CanI {
             nicknames: Vec::new(),
             credential: None,
             confined: None,
+            adds: Vec::new(),
+            looks_up: Vec::new(),
         };
         if let Err(fault) = snapshot.keys.identify(&key.digest, Timestamp::now()) {
             answer.reason = Rejection::KeyRefused(fault).code().as_str();
@@ -127,13 +148,32 @@ impl CanI {
         let resolution = policy.resolve(caller, endpoint, &call, named);
         let names = |set| policy.nicknames.names(set).into_iter().map(str::to_owned).collect::<Vec<_>>();
         match policy.decide(caller, endpoint, &call, named, &resolution) {
-            Decision::Allow(Allowance { reason, nicknames, credential }) => {
-                answer.decision = "Allow";
-                answer.reason = reason.as_str();
-                answer.detail = format!("{}.", capitalised(reason.description()));
+            decision @ (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) => {
+                let Allowance { nicknames, credential, safeguard } = allowance;
+                answer.decision = if matches!(decision, Decision::Allow(_)) { "Allow" } else { "AllowIfOwned" };
+                answer.reason = safeguard.as_str();
+                answer.detail = format!("{}.", capitalised(safeguard.description()));
                 answer.nicknames = names(&nicknames);
                 answer.credential = credential.map(|id: CredentialId| policy.credentials.name(id).to_owned());
                 answer.confined = resolution.choice.map(|choice| choice.confined).filter(|_| credential.is_some());
+                let credential_named = |id| policy.credentials.name(id).to_owned();
+                match safeguard {
+                    Safeguard::RequestConfined(nickname) => {
+                        answer.adds = call.additions(endpoint, policy.nicknames.name(nickname));
+                    }
+                    Safeguard::LookedUp { subject, with } => {
+                        answer.looks_up =
+                            vec![LookUp { what: subject.description(), credential: credential_named(with) }];
+                    }
+                    Safeguard::Confined { verify: true } => {
+                        let what = "once, whether the credential reaches nothing else than declared";
+                        answer.looks_up = credential
+                            .map(|id| LookUp { what, credential: credential_named(id) })
+                            .into_iter()
+                            .collect();
+                    }
+                    _ => {}
+                }
                 Ok(answer)
             }
             Decision::Deny(denial) => {
@@ -150,6 +190,11 @@ impl Answer {
         self.detail = rejection.detail();
         self
     }
+}
+
+fn joined(look_ups: &[LookUp]) -> String {
+    let texts = look_ups.iter().map(|look_up| format!("{}, with {}", look_up.what, look_up.credential));
+    texts.collect::<Vec<_>>().join("; ")
 }
 
 fn capitalised(text: &str) -> String {

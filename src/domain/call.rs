@@ -2,7 +2,7 @@
 //! is what goes upstream.
 
 use super::catalogue::{Catalogue, ExtraParameter, Route};
-use super::endpoint::{Endpoint, EndpointId, Method, Owner, Segment, is_receipt};
+use super::endpoint::{Endpoint, EndpointId, Method, Owner, Party, PathValue, Segment, is_receipt};
 use super::nickname::Nickname;
 use super::secret::{KEY_PREFIX, has_secret};
 use super::target::{self, API_PREFIX, MAX_TARGET_LENGTH, TargetError};
@@ -190,6 +190,48 @@ impl Call {
         self.value_at(position).is_some_and(is_receipt)
     }
 
+    /// The value in the path's variable at this position. `endpoint` is the one with number [`Call::endpoint`].
+    #[must_use]
+    pub fn variable(&self, endpoint: &Endpoint, position: usize) -> Option<&str> {
+        let segments = self.path.strip_prefix(API_PREFIX)?.split('/').skip(1);
+        let variables = endpoint.path.segments().iter().zip(segments);
+        let values = variables.filter(|(template, _)| matches!(template, Segment::Variable { .. }));
+        values.map(|(_, segment)| segment).nth(position)
+    }
+
+    /// Which party the request looks from, where a role stands in its path.
+    #[must_use]
+    pub fn role_in_path(&self, endpoint: &Endpoint) -> Option<Party> {
+        let position = endpoint.path.variables().position(|(_, value)| value == PathValue::Role)?;
+        Party::parse(self.variable(endpoint, position)?)
+    }
+
+    /// Adds the parameters, where they are missing, that confine the answer to what `nickname` has as a seller. That
+    /// those which are there do not say otherwise was decided before.
+    ///
+    /// # Errors
+    /// When the call gets longer than ClickBank accepts.
+    pub fn confine(&mut self, endpoint: &Endpoint, nickname: &str) -> Result<(), CallError> {
+        let missing: Vec<_> =
+            self.missing(endpoint, nickname).map(|(position, value)| (position, value.to_owned())).collect();
+        self.parameters.extend(missing);
+        if self.target(endpoint).len() > MAX_TARGET_LENGTH {
+            return Err(CallError::Target(TargetError::TooLong));
+        }
+        Ok(())
+    }
+
+    /// What [`Call::confine`] would add, as it stands in a query.
+    #[must_use]
+    pub fn additions(&self, endpoint: &Endpoint, nickname: &str) -> Vec<String> {
+        let name = |position: usize| endpoint.parameters.get(position).map_or("", |parameter| parameter.name.as_str());
+        self.missing(endpoint, nickname).map(|(position, value)| format!("{}={value}", name(position))).collect()
+    }
+
+    fn missing<'a>(&self, endpoint: &Endpoint, nickname: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
+        confining(endpoint.owner, nickname).filter(|(position, _)| self.value_at(*position).is_none())
+    }
+
     /// Whether the call has parameters whose meaning nobody vouches for.
     #[must_use]
     pub fn has_forwarded(&self) -> bool {
@@ -211,6 +253,16 @@ impl Call {
         }
         target
     }
+}
+
+/// The parameters, by position, that confine an answer to what `nickname` has as a seller, and their values.
+pub(super) fn confining(owner: Owner, nickname: &str) -> impl Iterator<Item = (usize, &str)> {
+    let pairs = match owner {
+        Owner::AccountFilter(account) => [Some((account, nickname)), None],
+        Owner::OrderFilters { vendor, role, .. } => [Some((vendor, nickname)), Some((role, Party::Vendor.as_str()))],
+        _ => [None, None],
+    };
+    pairs.into_iter().flatten()
 }
 
 /// The path written anew from the template and the values in the variables' places.

@@ -1,5 +1,8 @@
 //! What acts at ClickBank: real keys with their reach, and which of them acts for a call.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::nickname::{NicknameSet, Scope};
 use super::permission::{Permission, PermissionSet};
 
@@ -55,7 +58,16 @@ pub struct Credentials {
     reaches: Vec<ScopeByPermission>,
     /// By [`PermissionSet::index`], then by credential.
     over: Vec<Vec<Scope>>,
+    /// What has been found out about each reach since it was declared.
+    found: Arc<[AtomicU8]>,
 }
+
+/// Nobody has looked yet.
+const UNKNOWN: u8 = 0;
+/// ClickBank shows what is declared and nothing else.
+const VERIFIED: u8 = 1;
+/// ClickBank shows more than is declared. From this there is no way back but a new configuration.
+const DOUBTED: u8 = 2;
 
 /// The credential proposed for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +90,8 @@ impl Credentials {
         let over = PermissionSet::all()
             .map(|permissions| reaches.iter().map(|reach: &ScopeByPermission| reach.over(permissions)).collect())
             .collect();
-        Self { names, reaches, over }
+        let found = names.iter().map(|_| AtomicU8::new(UNKNOWN)).collect();
+        Self { names, reaches, over, found }
     }
 
     /// How many there are.
@@ -111,17 +124,49 @@ impl Credentials {
         self.over.get(permissions.index()).and_then(|scopes| scopes.get(id.index())).copied().unwrap_or_default()
     }
 
+    /// Whether ClickBank was found to show what is declared and nothing else.
+    #[must_use]
+    pub fn is_verified(&self, id: CredentialId) -> bool {
+        self.found(id) == VERIFIED
+    }
+
+    /// Whether ClickBank was found to give the credential more than is declared. It is confined for nobody then.
+    #[must_use]
+    pub fn is_doubted(&self, id: CredentialId) -> bool {
+        self.found(id) == DOUBTED
+    }
+
+    fn found(&self, id: CredentialId) -> u8 {
+        self.found.get(id.index()).map_or(UNKNOWN, |found| found.load(Ordering::Acquire))
+    }
+
+    /// Notes that ClickBank shows what is declared and nothing else.
+    pub fn verify(&self, id: CredentialId) {
+        if let Some(found) = self.found.get(id.index()) {
+            // Of two findings the worse one stays.
+            let _ = found.compare_exchange(UNKNOWN, VERIFIED, Ordering::AcqRel, Ordering::Acquire);
+        }
+    }
+
+    /// Notes that ClickBank gives the credential more than is declared. Says whether that is news.
+    pub fn doubt(&self, id: CredentialId) -> bool {
+        self.found.get(id.index()).is_some_and(|found| found.swap(DOUBTED, Ordering::AcqRel) != DOUBTED)
+    }
+
     /// The credential for a call that needs `permissions`, by a caller who may see `allowed`, about `effective`:
     /// one that reaches exactly what is allowed; else a confined one that reaches what the call is about; else the
-    /// narrowest that does. Among equals the first in the file.
+    /// narrowest that does. Among equals the first in the file. One that was found to reach more than is declared is
+    /// wider than all others.
     #[must_use]
     pub fn choose(&self, permissions: PermissionSet, allowed: &Scope, effective: &NicknameSet) -> Option<Choice> {
         let reaches = self.over.get(permissions.index())?;
         if effective.is_subset(allowed.declared())
-            && let Some((credential, _)) =
-                (0_u16..).zip(reaches).find(|(_, reach)| *reach == allowed && !reach.is_empty())
+            && let Some((credential, _)) = (0_u16..)
+                .map(CredentialId)
+                .zip(reaches)
+                .find(|(credential, reach)| *reach == allowed && !reach.is_empty() && !self.is_doubted(*credential))
         {
-            return Some(Choice { credential: CredentialId(credential), confined: true });
+            return Some(Choice { credential, confined: true });
         }
         let covering = (0_u16..)
             .map(CredentialId)
@@ -129,11 +174,30 @@ impl Credentials {
             .filter(|(_, reach)| !reach.is_empty() && effective.is_subset(reach.declared()));
         covering
             .map(|(credential, reach)| {
-                let choice = Choice { credential, confined: reach.is_within(allowed) };
-                ((!choice.confined, reach.breadth(), credential), choice)
+                let doubted = self.is_doubted(credential);
+                let choice = Choice { credential, confined: !doubted && reach.is_within(allowed) };
+                ((!choice.confined, doubted, reach.breadth(), credential), choice)
             })
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, choice)| choice)
+    }
+
+    /// The credential for looking up whose order it is that a call by `acting` is about: one that can read orders and
+    /// sees at least what `acting` reaches with `permissions`, so that no seller stays hidden. `acting` itself if it
+    /// does; else the narrowest.
+    #[must_use]
+    pub fn looking_up(&self, acting: CredentialId, permissions: PermissionSet) -> Option<CredentialId> {
+        let reads = PermissionSet::default().with(Permission::OrdersRead);
+        let needed = self.reach(acting, permissions);
+        let seeing = (0_u16..).map(CredentialId).take(self.len()).filter(|id| {
+            let reach = self.reach(*id, reads);
+            !reach.is_empty() && needed.is_within(&reach)
+        });
+        if seeing.clone().any(|id| id == acting) {
+            return Some(acting);
+        }
+        // How far the acting one really reaches is not known, so no other is known to see as much.
+        if self.is_doubted(acting) { None } else { seeing.min_by_key(|id| (self.reach(*id, reads).breadth(), *id)) }
     }
 }
 
@@ -199,6 +263,67 @@ mod tests {
             let chosen = credentials.choose(permissions, &scope(&nicknames, allowed), &set(&nicknames, effective));
             let chosen = chosen.map(|choice| (credentials.name(choice.credential), choice.confined));
             assert_eq!(chosen, expected, "{reaches:?} for {allowed:?} about {effective:?}");
+        }
+    }
+
+    #[test]
+    fn a_doubted_credential_is_confined_for_nobody_and_stays_doubted() {
+        let Fixture { nicknames, credentials } = fixture(&[("exact", "a"), ("part", "a b"), ("all", "all")]);
+        let reads = PermissionSet::default().with(Permission::OrdersRead);
+        let choose = || {
+            let chosen = credentials.choose(reads, &scope(&nicknames, "a"), &set(&nicknames, "a")).unwrap();
+            (credentials.name(chosen.credential).to_owned(), chosen.confined)
+        };
+        let (exact, ..) = credentials.iter().next().unwrap();
+        assert_eq!(choose(), ("exact".to_owned(), true));
+        credentials.verify(exact);
+        assert!(credentials.is_verified(exact));
+        assert!(credentials.doubt(exact), "that is news");
+        assert!(!credentials.doubt(exact), "that was known");
+        credentials.verify(exact);
+        assert!(credentials.is_doubted(exact) && !credentials.is_verified(exact));
+        // Even All Accounts says how far it reaches.
+        assert_eq!(choose(), ("part".to_owned(), false));
+    }
+
+    #[test]
+    fn whoever_looks_up_sees_at_least_what_the_acting_credential_reaches() {
+        use Permission::{OrdersRead, OrdersWrite, SubscriptionModification};
+        let Fixture { nicknames, .. } = fixture(&[]);
+        let changes = PermissionSet::default().with(SubscriptionModification);
+        for (credentials, doubted, expected) in [
+            // The acting one stands first. Itself, where it can read as much as it can change.
+            (&[&[(SubscriptionModification, "a b"), (OrdersRead, "a b c")][..]][..], false, Some(0)),
+            (&[&[(SubscriptionModification, "a b"), (OrdersWrite, "a b")]], true, Some(0)),
+            (&[&[(SubscriptionModification, "a b"), (OrdersRead, "a")]], false, None),
+            // Else the narrowest that sees enough.
+            (
+                &[
+                    &[(SubscriptionModification, "a b")],
+                    &[(OrdersRead, "a")],
+                    &[(OrdersRead, "all")],
+                    &[(OrdersRead, "a b")],
+                ],
+                false,
+                Some(3),
+            ),
+            (&[&[(SubscriptionModification, "all")], &[(OrdersRead, "a b c")], &[(OrdersRead, "all")]], false, Some(2)),
+            (&[&[(SubscriptionModification, "a")], &[(OrdersRead, "all")]], true, None),
+            (&[&[(SubscriptionModification, "a")]], false, None),
+        ] {
+            let declared = Credentials::new(credentials.iter().map(|grants| {
+                let mut reach = ScopeByPermission::default();
+                for (permission, names) in *grants {
+                    reach.add(*permission, &scope(&nicknames, names));
+                }
+                (String::new(), reach)
+            }));
+            let acting = CredentialId(0);
+            if doubted {
+                declared.doubt(acting);
+            }
+            let found = declared.looking_up(acting, changes).map(CredentialId::index);
+            assert_eq!(found, expected, "{credentials:?}");
         }
     }
 

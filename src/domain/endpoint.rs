@@ -205,6 +205,32 @@ impl Owner {
     }
 }
 
+/// The side of a sale that a nickname is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// It sold.
+    Vendor,
+    /// It brought the customer.
+    Affiliate,
+}
+
+impl Party {
+    /// The word in requests and in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vendor => "VENDOR",
+            Self::Affiliate => "AFFILIATE",
+        }
+    }
+
+    /// Reads the word, which has to be spelled exactly so.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Vendor, Self::Affiliate].into_iter().find(|party| party.as_str() == text)
+    }
+}
+
 /// A query parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {

@@ -1,15 +1,12 @@
-//! The matrix key × permission → nicknames, and the decision on a call.
-//!
-//! [`Policy::decide`] is the only place where "may this caller do this?" is answered: `stage::authorize` asks it for a
-//! live request, `can-i` for a question.
+//! The matrix key × permission → nicknames, and whom a call is about.
 
 use std::collections::HashMap;
 
 use super::call::Call;
 use super::catalogue::Catalogue;
-use super::credential::{Choice, CredentialId, Credentials, ScopeByPermission};
-use super::endpoint::{Changes, Endpoint, Owner};
-use super::nickname::{NicknameId, NicknameKind, NicknameSet, Nicknames, Scope};
+use super::credential::{Choice, Credentials, ScopeByPermission};
+use super::endpoint::{Endpoint, Owner, Party};
+use super::nickname::{NicknameId, NicknameSet, Nicknames, Scope};
 use super::permission::{Permission, PermissionSet};
 
 /// A caller: position of its key in the key file.
@@ -110,112 +107,6 @@ pub struct Resolution {
     pub choice: Option<Choice>,
 }
 
-/// The answer to "may this caller do this?".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// The call goes on.
-    Allow(Allowance),
-    /// It does not.
-    Deny(Denial),
-}
-
-/// What a call is allowed to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
-    /// Why.
-    pub reason: Reason,
-    /// The nicknames that it is about.
-    pub nicknames: NicknameSet,
-    /// The credential that acts; none for an open document.
-    pub credential: Option<CredentialId>,
-}
-
-/// Why a call is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// ClickBank itself confines the credential to what the caller may see.
-    Confined,
-    /// The request names its owner, who is granted.
-    OwnerNamed,
-    /// The answer is about no account.
-    NobodysData,
-    /// An open document, fetched without a credential.
-    Document,
-}
-
-impl Reason {
-    /// The word in logs and output.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confined => "confined",
-            Self::OwnerNamed => "owner-named",
-            Self::NobodysData => "nobodys-data",
-            Self::Document => "document",
-        }
-    }
-
-    /// In a sentence.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        match self {
-            Self::Confined => "ClickBank itself confines the credential to nicknames that this key may see",
-            Self::OwnerNamed => "the request names its nickname, which is granted",
-            Self::NobodysData => "the answer is about no account",
-            Self::Document => "an open document without data, fetched without a credential",
-        }
-    }
-}
-
-/// Why a call is not allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Denial {
-    /// The endpoint is never granted.
-    EndpointBlocked,
-    /// The caller lacks a permission, or has them on different nicknames only.
-    PermissionMissing {
-        /// What the endpoint needs.
-        needed: PermissionSet,
-        /// What the caller has nowhere. Empty when it has all, but no two on the same nickname.
-        missing: PermissionSet,
-    },
-    /// The request names a nickname that is not granted for this endpoint, or not declared.
-    NicknameNotGranted,
-    /// The call would pass for one of these alone.
-    NicknameRequired(Box<NicknameSet>),
-    /// No credential is confined to what the caller may see, and without one the call cannot be judged.
-    ConfinedCredentialRequired(Unconfined),
-    /// It needs something that this release does not do yet.
-    NotSupported(Unsupported),
-}
-
-/// Why a confined credential is needed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unconfined {
-    /// No credential reaches what the call is about.
-    NoCredential,
-    /// The only ones that do reach more than the caller may see, and nothing in request or answer tells whose data it
-    /// is.
-    OwnerNowhere,
-    /// A list whose page structure and counts would tell of others' rows.
-    List,
-    /// Orders seen as an affiliate.
-    AffiliateRole,
-    /// A parameter that the configuration lets through without knowing what it does.
-    ForwardedParameter,
-}
-
-/// What this release does not do yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsupported {
-    /// A change on a receipt or ticket.
-    Change,
-    /// Looking up whose order it is, behind a credential that reaches more than the caller may see.
-    LookUp,
-    /// Confining the request or filtering the answer behind such a credential.
-    Filter,
-}
-
 impl Policy {
     /// Which nicknames a call is about, and which credential would act.
     #[must_use]
@@ -259,125 +150,15 @@ impl Policy {
             },
             Owner::OrderFilters { vendor, affiliate, role } => {
                 // Naming a counterparty is no touch: only together with the role does a filter say whose orders.
-                let confining = match call.value_at(role) {
-                    Some("VENDOR") => allowed_at(vendor),
-                    Some("AFFILIATE") => allowed_at(affiliate),
-                    _ => None,
+                let confining = match call.value_at(role).and_then(Party::parse) {
+                    Some(Party::Vendor) => allowed_at(vendor),
+                    Some(Party::Affiliate) => allowed_at(affiliate),
+                    None => None,
                 };
                 confining.map_or(NamedByRequest::Nothing, NamedByRequest::Allowed)
             }
             _ => NamedByRequest::Nothing,
         }
-    }
-
-    /// Whether the caller may make this call, why, and with which credential. `resolution` is what
-    /// [`Policy::resolve`] said of the same caller, call and name.
-    #[must_use]
-    pub fn decide(
-        &self,
-        caller: CallerId,
-        endpoint: &Endpoint,
-        call: &Call,
-        named: Named,
-        resolution: &Resolution,
-    ) -> Decision {
-        match self.judge(caller, endpoint, call, resolution) {
-            Err(
-                denial @ (Denial::ConfinedCredentialRequired(_)
-                | Denial::NotSupported(Unsupported::LookUp | Unsupported::Filter)),
-            ) if named == Named::Nothing => {
-                let alone = self.passing_alone(caller, endpoint, call, &resolution.allowed);
-                Decision::Deny(if alone.is_empty() { denial } else { Denial::NicknameRequired(Box::new(alone)) })
-            }
-            Err(denial) => Decision::Deny(denial),
-            Ok(allowance) => Decision::Allow(allowance),
-        }
-    }
-
-    /// The nicknames for which the call would pass if the caller named one of them.
-    fn passing_alone(&self, caller: CallerId, endpoint: &Endpoint, call: &Call, allowed: &Scope) -> NicknameSet {
-        let passes = |id: &NicknameId| {
-            let resolution = self.resolve(caller, endpoint, call, Named::Nickname(*id));
-            self.judge(caller, endpoint, call, &resolution).is_ok()
-        };
-        allowed.declared().iter().filter(passes).collect()
-    }
-
-    fn judge(
-        &self,
-        caller: CallerId,
-        endpoint: &Endpoint,
-        call: &Call,
-        resolution: &Resolution,
-    ) -> Result<Allowance, Denial> {
-        match endpoint.owner {
-            Owner::Credential => return Err(Denial::EndpointBlocked),
-            Owner::Document => {
-                return Ok(Allowance { reason: Reason::Document, nicknames: NicknameSet::default(), credential: None });
-            }
-            _ => {}
-        }
-        self.check_grants(caller, endpoint, resolution)?;
-        check_supported(endpoint)?;
-        let choice = resolution.choice.ok_or(Denial::ConfinedCredentialRequired(Unconfined::NoCredential))?;
-        if call.has_forwarded() && !choice.confined {
-            return Err(Denial::ConfinedCredentialRequired(Unconfined::ForwardedParameter));
-        }
-        let reason = if endpoint.owner == Owner::Nobody {
-            Reason::NobodysData
-        } else if choice.confined {
-            Reason::Confined
-        } else {
-            let kind = resolution.effective.only().and_then(|id| self.nicknames.kind(id));
-            judge_wide(endpoint, call, kind)?
-        };
-        Ok(Allowance { reason, nicknames: resolution.effective, credential: Some(choice.credential) })
-    }
-
-    fn check_grants(&self, caller: CallerId, endpoint: &Endpoint, resolution: &Resolution) -> Result<(), Denial> {
-        let needed = endpoint.permissions;
-        let missing: PermissionSet =
-            needed.iter().filter(|permission| self.matrix.grant(caller, *permission).is_empty()).collect();
-        if !missing.is_empty() || self.matrix.allowed(caller, needed).is_empty() {
-            return Err(Denial::PermissionMissing { needed, missing });
-        }
-        if resolution.outside { Err(Denial::NicknameNotGranted) } else { Ok(()) }
-    }
-}
-
-/// A change on a receipt or ticket needs its owner proven first.
-fn check_supported(endpoint: &Endpoint) -> Result<(), Denial> {
-    match endpoint.owner {
-        Owner::Receipt(_) | Owner::Ticket(_) if endpoint.changes != Changes::Nothing => {
-            Err(Denial::NotSupported(Unsupported::Change))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What it takes behind a credential that reaches more than the caller may see. `kind` is that of the only nickname that
-/// the call is about; none when there are several.
-fn judge_wide(endpoint: &Endpoint, call: &Call, kind: Option<NicknameKind>) -> Result<Reason, Denial> {
-    match endpoint.owner {
-        Owner::Parameter(_) => Ok(Reason::OwnerNamed),
-        Owner::Nobody => Ok(Reason::NobodysData),
-        // An affiliate's orders are seen in no other role, so leaving it out asks for the same.
-        Owner::OrderFilters { role, .. }
-            if call.value_at(role).map_or(kind == Some(NicknameKind::Affiliate), |role| role == "AFFILIATE") =>
-        {
-            Err(Denial::ConfinedCredentialRequired(Unconfined::AffiliateRole))
-        }
-        Owner::AccountFilter(_) | Owner::OrderFilters { .. } | Owner::AnswerRows | Owner::AnswerAccounts => {
-            Err(Denial::NotSupported(Unsupported::Filter))
-        }
-        Owner::Receipt(_) | Owner::Ticket(_) => Err(Denial::NotSupported(Unsupported::LookUp)),
-        Owner::AnswerList(receipt) | Owner::Tickets(receipt) => Err(if call.has_receipt_at(receipt) {
-            Denial::NotSupported(Unsupported::LookUp)
-        } else {
-            Denial::ConfinedCredentialRequired(Unconfined::List)
-        }),
-        Owner::Nowhere => Err(Denial::ConfinedCredentialRequired(Unconfined::OwnerNowhere)),
-        Owner::Document | Owner::Credential => Err(Denial::EndpointBlocked),
     }
 }
 

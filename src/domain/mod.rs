@@ -13,16 +13,22 @@ pub mod catalogue;
 pub mod coverage;
 // What acts at ClickBank: real keys and their reach, and which of them acts for a call.
 pub mod credential;
+// The decision on a call.
+pub mod decision;
 // The search for a secret in a text.
 pub(crate) mod echo;
 // One endpoint: method, path template, permissions, owner rule, parameters.
 pub mod endpoint;
-// Grants, and the decision on a call.
+// Grants, and whom a call is about.
 pub mod matrix;
 // Account nicknames, sets of them, and scopes.
 pub mod nickname;
+// Whose an order is, and which rows a caller gets.
+pub mod ownership;
 // The five boxes of ClickBank's API Management page.
 pub mod permission;
+// Whose rows an answer holds.
+pub mod rows;
 // Secrets, as types that cannot be printed.
 pub mod secret;
 // The request target: read strictly once, written anew for the upstream.

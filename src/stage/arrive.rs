@@ -3,7 +3,7 @@
 //! hyper refuses what breaks HTTP's grammar. What it lets through although two servers could read it differently is
 //! refused here, before anything is looked at.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{
@@ -79,13 +79,13 @@ where
     if target.as_str().len() > MAX_TARGET_LENGTH {
         return Err(Rejection::TargetTooLong);
     }
-    // A body of known length is refused unread; one of unknown length has to end without a byte, which `shape` sees to.
+    // A body of known length is refused unread; one of unknown length has to end without a byte, which `prove` sees to.
     if body.size_hint().exact().is_some_and(|length| length > 0) {
         return Err(Rejection::BodyNotAllowed);
     }
-    let body = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync());
+    let body = (!body.is_end_stream()).then(|| Mutex::new(body.map_err(Into::into).boxed_unsync()));
     Ok(Arrived {
-        passage: Passage { snapshot, trail, body, flight: None },
+        passage: Passage { snapshot, trail, body, flight: None, budget: None },
         method: head.method,
         target,
         headers: head.headers,

@@ -1,24 +1,27 @@
-//! `Resolved` → [`Permitted`]: whether the caller may. The only maker of a [`Permit`].
+//! `Resolved` → [`Permitted`]: whether the caller may. The only maker of a [`Permit`], and of a [`LookupPermit`].
 
 use std::num::NonZeroU32;
 
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
-use crate::domain::matrix::{Allowance, CallerId, Decision};
+use crate::domain::decision::{Allowance, Decision, Safeguard};
+use crate::domain::matrix::{CallerId, Named};
 use crate::domain::nickname::NicknameSet;
+use crate::domain::target::API_PREFIX;
 use crate::rejection::Rejection;
 
 use super::classify::{AnswerType, Classified};
-use super::resolve::Resolved;
+use super::resolve::{Resolve, Resolved};
 use super::{Check, Passage};
 
-/// Proof that a call may go on: for which nicknames, and with which credential. It cannot be made, copied or changed
-/// outside this file.
+/// Proof that a call may go on: for which nicknames, with which credential, and under which safeguard. It cannot be
+/// made, copied or changed outside this file.
 #[derive(Debug)]
 pub struct Permit {
     caller: CallerId,
     nicknames: NicknameSet,
     credential: Option<CredentialId>,
+    safeguard: Safeguard,
 }
 
 impl Permit {
@@ -39,6 +42,92 @@ impl Permit {
     pub const fn credential(&self) -> Option<CredentialId> {
         self.credential
     }
+
+    /// What makes it true that the caller gets its own alone.
+    #[must_use]
+    pub const fn safeguard(&self) -> Safeguard {
+        self.safeguard
+    }
+
+    /// The permit for the questions that have to be asked before this call goes on, if any.
+    #[must_use]
+    pub const fn to_look_up(&self) -> Option<LookupPermit> {
+        match (self.safeguard, self.credential) {
+            (Safeguard::LookedUp { with, .. }, _) => {
+                Some(LookupPermit { caller: self.caller, credential: with, scope: LookupScope::Owners })
+            }
+            (Safeguard::Confined { verify: true }, Some(credential)) => {
+                Some(LookupPermit { caller: self.caller, credential, scope: LookupScope::Reach })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Proof that the gateway may ask ClickBank a question of its own: whose order it is, or how far a credential reaches.
+/// It is good for nothing else.
+#[derive(Debug)]
+pub struct LookupPermit {
+    caller: CallerId,
+    credential: CredentialId,
+    scope: LookupScope,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LookupScope {
+    Owners,
+    Reach,
+}
+
+/// A question of the gateway's own.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Question<'a> {
+    /// Who sold what has this receipt?
+    Order(&'a str),
+    /// Which receipt is the ticket with this id about?
+    Ticket(&'a str),
+    /// Which nicknames does the credential reach?
+    Accounts,
+}
+
+/// A question that may be asked, as a call.
+pub(super) struct LookUp {
+    pub(super) call: Call,
+    caller: CallerId,
+    credential: CredentialId,
+}
+
+impl LookUp {
+    pub(super) const fn caller(&self) -> CallerId {
+        self.caller
+    }
+
+    pub(super) const fn credential(&self) -> CredentialId {
+        self.credential
+    }
+}
+
+impl LookupPermit {
+    /// The only credential that may ask.
+    pub(super) const fn credential(&self) -> CredentialId {
+        self.credential
+    }
+
+    /// On whose behalf.
+    pub(super) const fn caller(&self) -> CallerId {
+        self.caller
+    }
+
+    /// The call that asks the question; none if the permit is not good for it, or the question is none.
+    pub(super) fn ask(&self, passage: &Passage, question: Question<'_>) -> Option<LookUp> {
+        let (scope, path) = match question {
+            Question::Order(receipt) => (LookupScope::Owners, format!("{API_PREFIX}/orders2/{receipt}")),
+            Question::Ticket(id) => (LookupScope::Owners, format!("{API_PREFIX}/tickets/{id}")),
+            Question::Accounts => (LookupScope::Reach, format!("{API_PREFIX}/quickstats/accounts")),
+        };
+        let call = Call::read(&passage.snapshot.policy.catalogue, "GET", &path).ok().filter(|_| scope == self.scope)?;
+        Some(LookUp { call, caller: self.caller, credential: self.credential })
+    }
 }
 
 /// A call that may go on.
@@ -48,6 +137,7 @@ pub struct Permitted {
     pub(super) answer: Option<AnswerType>,
     pub(super) page: Option<NonZeroU32>,
     pub(super) permit: Permit,
+    named: Named,
 }
 
 impl Permitted {
@@ -55,6 +145,14 @@ impl Permitted {
     #[must_use]
     pub const fn permit(&self) -> &Permit {
         &self.permit
+    }
+
+    /// Has the call decided again, from the beginning, on what is known by now.
+    pub(super) fn again(self) -> Result<Self, Rejection> {
+        let Self { passage, call, answer, page, permit, named } = self;
+        // What was added to confine the call is decided about like what the caller asked for, and decided alike.
+        let classified = Classified { passage, caller: permit.caller, call, named, answer, page };
+        Authorize.check(Resolve.check(classified)?)
     }
 }
 
@@ -68,19 +166,25 @@ impl Check for Authorize {
 
     fn check(&self, resolved: Resolved) -> Result<Permitted, Rejection> {
         let Resolved { classified, resolution } = resolved;
-        let Classified { passage, caller, call, named, answer, page } = classified;
+        let Classified { passage, caller, mut call, named, answer, page } = classified;
         let policy = &passage.snapshot.policy;
         let endpoint = policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
         match policy.decide(caller, endpoint, &call, named, &resolution) {
-            Decision::Allow(Allowance { reason, nicknames, credential }) => {
+            Decision::Allow(allowance) | Decision::AllowIfOwned(allowance) => {
+                let Allowance { nicknames, credential, safeguard } = allowance;
+                if let Safeguard::RequestConfined(nickname) = safeguard {
+                    call.confine(endpoint, policy.nicknames.name(nickname))?;
+                }
                 {
                     let mut facts = passage.trail.facts();
-                    facts.allowed_because = Some(reason.as_str());
+                    facts.allowed_because = Some(safeguard.as_str());
                     facts.credential = credential;
                 }
-                Ok(Permitted { passage, call, answer, page, permit: Permit { caller, nicknames, credential } })
+                let permit = Permit { caller, nicknames, credential, safeguard };
+                Ok(Permitted { passage, call, answer, page, permit, named })
             }
             Decision::Deny(denial) => {
+                passage.trail.facts().allowed_because = None;
                 let about = resolution.effective.union(resolution.allowed.declared());
                 let nicknames = policy.nicknames.names(&about).into_iter().map(str::to_owned).collect();
                 Err(Rejection::from_denial(&denial, policy, endpoint.permissions, nicknames))

@@ -186,15 +186,16 @@ impl Step for Forward {
         let (sending, request) = outbound.into_request();
         let began = Instant::now();
         // Connecting has a limit of its own, so what is left of this one is for the answer.
-        let deadline = began + self.connect_timeout + self.response_timeout;
+        let own = began + self.connect_timeout + self.response_timeout;
+        let deadline = sending.proven.passage().budget.map_or(own, |budget| budget.answer_by.min(own));
         let (fault, rejection) =
-            match timeout_at(deadline, self.exchange(sending.caller, sending.changes, request)).await {
+            match timeout_at(deadline, self.exchange(sending.proven.caller(), sending.changes, request)).await {
                 Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
                 Ok(Err(error)) => classify(&error, sending.changes),
                 Err(_) => ("timeout", unanswered(sending.changes, Rejection::UpstreamTimeout)),
             };
-        let mut facts = sending.passage.trail.facts();
-        facts.upstream = began.elapsed();
+        let mut facts = sending.proven.passage().trail.facts();
+        facts.upstream += began.elapsed();
         facts.upstream_fault = Some(fault);
         Err(rejection)
     }

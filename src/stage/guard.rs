@@ -24,6 +24,12 @@ use crate::rejection::Rejection;
 use super::Step;
 use super::classify::AnswerType;
 use super::forward::{Received, UpstreamBody};
+use super::inject::Sending;
+use super::prove::Proven;
+
+mod release;
+
+use release::Withheld;
 
 /// Memory is accounted for in pieces of this many bytes.
 const PIECE: usize = 4 << 10;
@@ -38,7 +44,58 @@ pub struct Guarded {
     pub(super) body: Bytes,
 }
 
+/// An answer that was read whole and is what it says it is. Whether the caller may have it is another matter.
+pub(super) struct Read {
+    sending: Sending,
+    pub(super) status: StatusCode,
+    /// None where there is no body.
+    pub(super) media: Option<Media>,
+    held: Held,
+}
+
+impl Read {
+    /// What it is the answer to.
+    pub(super) const fn proven(&self) -> &Proven {
+        &self.sending.proven
+    }
+
+    /// The body.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.held.bytes
+    }
+
+    /// Whether it is more than ClickBank's words for why there is no answer.
+    fn is_answer(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// Leaves the status alone.
+    fn drop_body(&mut self) {
+        self.media = None;
+        self.held = Held::default();
+    }
+
+    /// What of it may be released.
+    fn into_guarded(mut self) -> Result<Guarded, Rejection> {
+        let withheld = release::release(&mut self);
+        let Self { sending, status, media, held } = self;
+        let fault = match withheld {
+            Ok(()) => return Ok(Guarded { status, media, body: Bytes::from_owner(held) }),
+            Err(Withheld::NotYours) => return Err(Rejection::NotYoursOrUnknown),
+            Err(Withheld::Unreadable) => Fault::Rows,
+            Err(Withheld::Foreign) => Fault::ForeignOwner,
+        };
+        let mut facts = sending.proven.passage().trail.facts();
+        match fault {
+            Fault::ForeignOwner => facts.alarm(fault.as_str()),
+            _ => facts.upstream_fault = Some(fault.as_str()),
+        }
+        Err(fault.rejection(sending.changes, status))
+    }
+}
+
 /// An answer's bytes, and the memory that counts as in use until the last of them is let go.
+#[derive(Default)]
 struct Held {
     bytes: BytesMut,
     _memory: Option<Memory>,
@@ -103,7 +160,7 @@ impl Guard {
     }
 
     /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
-    async fn read(&self, caller: CallerId, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
+    async fn take(&self, caller: CallerId, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
         if body.size_hint().lower() > self.max_answer as u64 {
             return Err(Fault::TooLarge);
         }
@@ -149,6 +206,8 @@ enum Fault {
     Type,
     Encoding,
     Flaw(Flaw),
+    Rows,
+    ForeignOwner,
     CredentialRefused,
     CredentialEchoed,
 }
@@ -164,6 +223,8 @@ impl Fault {
             Self::Type => "unexpected-type",
             Self::Encoding => "unexpected-encoding",
             Self::Flaw(flaw) => flaw.as_str(),
+            Self::Rows => "rows-unreadable",
+            Self::ForeignOwner => "foreign-owner",
             Self::CredentialRefused => "credential-refused",
             Self::CredentialEchoed => "credential-echoed",
         }
@@ -191,71 +252,113 @@ impl Fault {
     }
 }
 
+impl Guard {
+    /// Reads an answer whole, and judges whether it is what it says it is.
+    ///
+    /// # Errors
+    /// When it is not, or not all of it comes in time and within bounds.
+    pub(super) async fn read(&self, received: Received) -> Result<Read, Rejection> {
+        let Received { sending, response, began, deadline } = received;
+        let (head, body) = response.into_parts();
+        let (changes, status) = (sending.changes, head.status);
+        let bare = if changes == Changes::Nothing { Bare::Count } else { Bare::Name };
+        let end = end(&head.headers, &body);
+        let mut taken = Taken::default();
+        // Also of an answer that is not released it is told whether it repeats the credential, as far as it has come.
+        let read = timeout_at(deadline, self.take(sending.proven.caller(), body, &mut taken)).await;
+        let read = read.unwrap_or(Err(Fault::Late));
+        let took = began.elapsed();
+        let Taken { bytes, trailers, memory } = taken;
+        let held = Held { bytes, _memory: memory };
+        let large = held.bytes.len() > LARGE;
+        let judging = move || {
+            let whole = Whole { head: &head, trailers: trailers.as_ref(), end, bare, body: &held.bytes };
+            let judged = whole.judge(&sending, read);
+            (sending, held, judged)
+        };
+        // Nothing in it panics, and nobody aborts it.
+        let judged = aside_if(large, judging).await;
+        let (sending, mut held, judged) = judged.ok_or_else(|| Fault::BrokenOff.rejection(changes, status))?;
+        let mut facts = sending.proven.passage().trail.facts();
+        facts.upstream += took;
+        let judged = judged.and_then(|(expected, judged)| match judged {
+            // The status is ClickBank's answer, also where its words for it cannot be released. Only of a failure to
+            // make a change nobody knows how far it came.
+            Err(fault)
+                if expected == Expected::Explanation && (changes == Changes::Nothing || status.is_client_error()) =>
+            {
+                facts.upstream_fault = Some(fault.as_str());
+                held = Held::default();
+                Ok(None)
+            }
+            judged => judged,
+        });
+        match judged {
+            Ok(media) => {
+                drop(facts);
+                Ok(Read { sending, status, media, held })
+            }
+            Err(fault) => {
+                facts.upstream_fault = Some(fault.as_str());
+                Err(fault.rejection(changes, status))
+            }
+        }
+    }
+}
+
 impl Step for Guard {
     type In = Received;
     type Out = Guarded;
 
     async fn step(&self, received: Received) -> Result<Guarded, Rejection> {
-        let Received { sending, response, began, deadline } = received;
-        let (head, body) = response.into_parts();
-        let bare = if sending.changes == Changes::Nothing { Bare::Count } else { Bare::Name };
-        let end = end(&head.headers, &body);
-        let mut taken = Taken::default();
-        // Also of an answer that is not released it is told whether it repeats the credential, as far as it has come.
-        let read = timeout_at(deadline, self.read(sending.caller, body, &mut taken)).await.unwrap_or(Err(Fault::Late));
-        let took = began.elapsed();
-        let status = head.status;
-        let Taken { bytes, trailers, memory } = taken;
-        let body = Bytes::from_owner(Held { bytes, _memory: memory });
-        let judging = {
-            let (asked, secret, body) = (sending.answer, sending.secret, body.clone());
-            move || {
-                if secret.is_some_and(|secret| shows(&secret, &head, trailers.as_ref(), &body)) {
-                    return Err(Fault::CredentialEchoed);
-                }
-                let expected = judge_status(head.status)?;
-                let judged = read.and_then(|()| {
-                    let media = judge_type(&head.headers, expected, asked, body.is_empty())?;
-                    // Without a body it matters as much that nothing is missing.
-                    answer::judge(media.unwrap_or(Media::Text), end, bare, &body).map_err(Fault::Flaw)?;
-                    // Rows in plain text would be judged as text, and read as rows. Of changes, ClickBank may say in
-                    // words what became of them.
-                    let rows_asked = matches!(asked, Some(AnswerType::Json | AnswerType::Xml));
-                    let words = expected == Expected::Answer && media == Some(Media::Text) && rows_asked;
-                    let count = || std::str::from_utf8(&body).is_ok_and(|text| answer::is_bare(bare, text));
-                    if words && bare == Bare::Count && !count() {
-                        return Err(Fault::Type);
-                    }
-                    Ok(media)
-                });
-                Ok((expected, judged))
+        let read = self.read(received).await?;
+        let (changes, status, large) = (read.sending.changes, read.status, read.body().len() > LARGE);
+        let released = aside_if(large, move || read.into_guarded()).await;
+        released.ok_or_else(|| Fault::BrokenOff.rejection(changes, status))?
+    }
+}
+
+/// Does the work on a thread of its own, if it takes long.
+async fn aside_if<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    if long { spawn_blocking(work).await.ok() } else { Some(work()) }
+}
+
+/// What has come of an answer.
+struct Whole<'a> {
+    head: &'a Parts,
+    trailers: Option<&'a HeaderMap>,
+    end: End,
+    bare: Bare,
+    body: &'a [u8],
+}
+
+impl Whole<'_> {
+    /// Whether it can be released at all, and as what. `read` is whether its body came to its end.
+    fn judge(
+        &self,
+        sending: &Sending,
+        read: Result<(), Fault>,
+    ) -> Result<(Expected, Result<Option<Media>, Fault>), Fault> {
+        let &Self { head, trailers, end, bare, body } = self;
+        if sending.secret.as_ref().is_some_and(|secret| shows(secret, head, trailers, body)) {
+            return Err(Fault::CredentialEchoed);
+        }
+        let (expected, asked) = (judge_status(head.status)?, sending.proven.answer());
+        let judged = read.and_then(|()| {
+            let media = judge_type(&head.headers, expected, asked, body.is_empty())?;
+            // Without a body it matters as much that nothing is missing.
+            answer::judge(media.unwrap_or(Media::Text), end, bare, body).map_err(Fault::Flaw)?;
+            // Rows in plain text would be judged as text, and read as rows. Of changes, ClickBank may say in words what
+            // became of them.
+            let rows_asked = matches!(asked, Some(AnswerType::Json | AnswerType::Xml));
+            let words = expected == Expected::Answer && media == Some(Media::Text) && rows_asked;
+            let count = || std::str::from_utf8(body).is_ok_and(|text| answer::is_bare(bare, text));
+            if words && bare == Bare::Count && !count() {
+                return Err(Fault::Type);
             }
-        };
-        let judged = if body.len() > LARGE {
-            // Nothing in it panics, and nobody aborts it.
-            spawn_blocking(judging).await.unwrap_or(Err(Fault::BrokenOff))
-        } else {
-            judging()
-        };
-        let mut facts = sending.passage.trail.facts();
-        facts.upstream = took;
-        let judged = judged.and_then(|(expected, judged)| match judged {
-            Ok(media) => Ok(Guarded { status, media, body }),
-            // The status is ClickBank's answer, also where its words for it cannot be released. Only of a failure to
-            // make a change nobody knows how far it came.
-            Err(fault)
-                if expected == Expected::Explanation
-                    && (sending.changes == Changes::Nothing || status.is_client_error()) =>
-            {
-                facts.upstream_fault = Some(fault.as_str());
-                Ok(Guarded { status, media: None, body: Bytes::new() })
-            }
-            Err(fault) => Err(fault),
+            Ok(media)
         });
-        judged.map_err(|fault: Fault| {
-            facts.upstream_fault = Some(fault.as_str());
-            fault.rejection(sending.changes, status)
-        })
+        Ok((expected, judged))
     }
 }
 

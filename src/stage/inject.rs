@@ -10,13 +10,12 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Empty;
 
 use crate::domain::endpoint::{Changes, Method};
-use crate::domain::matrix::CallerId;
 use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
-use super::classify::AnswerType;
+use super::Check;
+use super::prove::Proven;
 use super::shape::Shaped;
-use super::{Check, Passage};
 
 const PAGE: HeaderName = HeaderName::from_static("page");
 const OUR_USER_AGENT: HeaderValue =
@@ -24,9 +23,7 @@ const OUR_USER_AGENT: HeaderValue =
 
 /// A request as it goes to ClickBank. Only this file makes one.
 pub struct Outbound {
-    passage: Passage,
-    caller: CallerId,
-    answer: Option<AnswerType>,
+    proven: Proven,
     changes: Changes,
     secret: Option<CredentialSecret>,
     request: Request<Empty<Bytes>>,
@@ -52,16 +49,14 @@ impl Outbound {
 
     /// Takes it apart for sending, which can happen once.
     pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
-        let Self { passage, caller, answer, changes, secret, request } = self;
-        (Sending { passage, caller, answer, changes, secret }, request)
+        let Self { proven, changes, secret, request } = self;
+        (Sending { proven, changes, secret }, request)
     }
 }
 
 /// What is kept of an [`Outbound`] while its request is on the wire.
 pub(super) struct Sending {
-    pub(super) passage: Passage,
-    pub(super) caller: CallerId,
-    pub(super) answer: Option<AnswerType>,
+    pub(super) proven: Proven,
     pub(super) changes: Changes,
     /// The secret of the credential that acts, to search the answer for.
     pub(super) secret: Option<CredentialSecret>,
@@ -86,9 +81,10 @@ impl Check for Inject {
     type Out = Outbound;
 
     fn check(&self, shaped: Shaped) -> Result<Outbound, Rejection> {
-        let Shaped { passage, call, answer, page, permit } = shaped;
-        let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
-        let target = PathAndQuery::try_from(call.target(endpoint)).map_err(|_| Rejection::UnknownEndpoint)?;
+        let Shaped { proven } = shaped;
+        let snapshot = &proven.passage().snapshot;
+        let endpoint = proven.endpoint().ok_or(Rejection::UnknownEndpoint)?;
+        let target = PathAndQuery::try_from(proven.call().target(endpoint)).map_err(|_| Rejection::UnknownEndpoint)?;
         let mut uri = http::uri::Parts::default();
         uri.scheme = Some(Scheme::HTTPS);
         uri.authority = Some(self.authority.clone());
@@ -98,14 +94,14 @@ impl Check for Inject {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(USER_AGENT, OUR_USER_AGENT);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(answer) = answer {
+        if let Some(answer) = proven.answer() {
             headers.insert(ACCEPT, HeaderValue::from_static(answer.as_str()));
         }
-        if let Some(page) = page {
+        if let Some(page) = proven.page() {
             headers.insert(PAGE, HeaderValue::from(page.get()));
         }
-        let secret = match permit.credential() {
-            Some(credential) => Some(passage.snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?.clone()),
+        let secret = match proven.credential() {
+            Some(credential) => Some(snapshot.secret(credential).ok_or(Rejection::CredentialRefused)?.clone()),
             None => None,
         };
         if let Some(secret) = &secret {
@@ -120,7 +116,7 @@ impl Check for Inject {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let changes = endpoint.changes;
-        Ok(Outbound { passage, caller: permit.caller(), answer, changes, secret, request })
+        Ok(Outbound { proven, changes, secret, request })
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`classify`] | `Classified` | it is no call that the catalogue knows, or names two nicknames |
 //! | [`resolve`] | `Resolved` | |
 //! | [`authorize`] | `Permitted` | the matrix says no |
+//! | [`prove`] | `Proven` | too much is going on; a look-up says that it is not the caller's, or fails |
 //! | [`shape`] | `Shaped` | its turn would come too late |
 //! | [`inject`] | `Outbound` | the credential has no secret |
 //! | [`forward`] | `Received` | ClickBank cannot be reached, or does not answer |
@@ -18,10 +19,11 @@
 //! | [`respond`] | the response | |
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::rejection::Rejection;
@@ -33,6 +35,7 @@ pub mod forward;
 pub mod guard;
 pub mod identify;
 pub mod inject;
+pub mod prove;
 pub mod resolve;
 pub mod respond;
 pub mod shape;
@@ -60,6 +63,15 @@ pub trait Step: Send + Sync + 'static {
 
     /// Turns one into the other, or refuses.
     fn step(&self, input: Self::In) -> impl Future<Output = Result<Self::Out, Rejection>> + Send;
+}
+
+impl<S: Step> Step for Arc<S> {
+    type In = S::In;
+    type Out = S::Out;
+
+    fn step(&self, input: S::In) -> impl Future<Output = Result<S::Out, Rejection>> + Send {
+        self.as_ref().step(input)
+    }
 }
 
 /// Puts a [`Check`] before a service.
@@ -234,7 +246,27 @@ impl<C: Check> Service<C::In> for Last<C> {
 pub(crate) struct Passage {
     pub(crate) snapshot: Arc<crate::snapshot::Snapshot>,
     pub(crate) trail: crate::trail::Trail,
-    pub(crate) body: Option<arrive::CallerBody>,
+    /// Behind a lock that nobody contends for, so that the passage can be looked at while something is waited for.
+    pub(crate) body: Option<Mutex<arrive::CallerBody>>,
     /// Its place among the requests under way, once it has one.
     pub(crate) flight: Option<crate::limit::Flight>,
+    /// Until when it has to be done, once it goes on.
+    pub(crate) budget: Option<Budget>,
+}
+
+impl Passage {
+    /// That of a question of the gateway's own on behalf of this request: it is noted with it, and done in its time.
+    fn aside(&self) -> Self {
+        let (snapshot, trail) = (Arc::clone(&self.snapshot), self.trail.clone());
+        Self { snapshot, trail, body: None, flight: None, budget: self.budget }
+    }
+}
+
+/// Until when a request has to be done, with all that is looked up for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// The last turn that is not too late.
+    pub(crate) turn_by: Instant,
+    /// When the answer has to be there, whole.
+    pub(crate) answer_by: Instant,
 }

@@ -81,6 +81,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::PermissionMissing { .. }
         | Rejection::NicknameNotGranted { .. }
         | Rejection::ConfinedCredentialRequired { .. }
+        | Rejection::NotYoursOrUnknown
         | Rejection::EndpointBlocked => StatusCode::FORBIDDEN,
         Rejection::UnknownEndpoint => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -92,6 +93,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::UpstreamUnreachable
         | Rejection::AnswerUnreadable
         | Rejection::AnswerTooLarge
+        | Rejection::LookUpFailed
         | Rejection::CredentialRefused
         | Rejection::CredentialEchoed { .. }
         | Rejection::OutcomeUnknown

@@ -1,31 +1,25 @@
-//! `Permitted` → [`Shaped`]: the request takes up room, waits for its turn, and counts.
+//! `Proven` → [`Shaped`]: the request waits for its turn, and counts.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
-use crate::domain::call::Call;
-use crate::limit::{Flights, Pace, Quota, Spent, TooLate};
+use crate::domain::matrix::CallerId;
+use crate::limit::{Flights, Limits, Pace, Quota, Spent, TooLate};
 use crate::rejection::{Malformed, Rejection};
 
 use super::arrive::CallerBody;
-use super::authorize::{Permit, Permitted};
-use super::classify::AnswerType;
+use super::prove::Proven;
 use super::{Passage, Step};
 
 /// The longest that a body without a byte may take to end.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A permitted call whose turn it is.
+/// A call whose turn it is.
 pub struct Shaped {
-    pub(super) passage: Passage,
-    pub(super) call: Call,
-    pub(super) answer: Option<AnswerType>,
-    pub(super) page: Option<NonZeroU32>,
-    pub(super) permit: Permit,
+    pub(super) proven: Proven,
 }
 
 /// The stage.
@@ -42,27 +36,37 @@ impl Shape {
     pub const fn new(pace: Arc<Pace>, quota: Arc<Quota>, flights: Arc<Flights>) -> Self {
         Self { pace, quota, flights }
     }
+
+    /// Gives a request its place among those under way, and waits for the end of its body.
+    ///
+    /// # Errors
+    /// When too many are under way, or the body has a byte, or no end.
+    pub(super) async fn admit(&self, passage: &mut Passage, caller: CallerId) -> Result<(), Rejection> {
+        passage.flight = Some(self.flights.begin(caller).ok_or(Rejection::Overloaded)?);
+        match passage.body.take() {
+            Some(body) => end_body(body.into_inner().unwrap_or_else(PoisonError::into_inner)).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl Step for Shape {
-    type In = Permitted;
+    type In = Proven;
     type Out = Shaped;
 
-    async fn step(&self, permitted: Permitted) -> Result<Shaped, Rejection> {
-        let Permitted { mut passage, call, answer, page, permit } = permitted;
-        passage.flight = Some(self.flights.begin(permit.caller()).ok_or(Rejection::Overloaded)?);
-        if let Some(body) = passage.body.take() {
-            end_body(body).await?;
-        }
+    async fn step(&self, proven: Proven) -> Result<Shaped, Rejection> {
+        let passage = proven.passage();
         let began = Instant::now();
         let limits = passage.snapshot.limits;
         // Nobody waits, or takes a turn from somebody, for a day that is spent.
         self.quota.check(&limits, SystemTime::now()).map_err(spent)?;
-        let turn = self.pace.turn(permit.caller(), &limits).await;
-        passage.trail.facts().waited = began.elapsed();
+        let left = passage.budget.map(|budget| budget.turn_by.saturating_duration_since(began));
+        let patience = Limits { max_wait: left.unwrap_or(limits.max_wait), ..limits };
+        let turn = self.pace.turn(proven.caller(), &patience).await;
+        passage.trail.facts().waited += began.elapsed();
         turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
-        Ok(Shaped { passage, call, answer, page, permit })
+        Ok(Shaped { proven })
     }
 }
 

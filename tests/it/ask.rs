@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use clickbank_gateway::config::{self, Config, Secrets};
 use clickbank_gateway::domain::call::{Call, CallError};
-use clickbank_gateway::domain::matrix::{CallerId, Decision, Named, Policy, Unconfined, Unsupported};
+use clickbank_gateway::domain::decision::{Decision, Unconfined, Unsupported};
+use clickbank_gateway::domain::matrix::{CallerId, Named, Policy};
 use clickbank_gateway::rejection::Rejection;
 
 /// Loads `gateway.toml` and `keys.toml` with these texts. No secret is read.
@@ -37,8 +38,9 @@ pub(crate) fn decide_about<'a>(policy: &'a Policy, caller: CallerId, call: &Call
     let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("the call was read with this catalogue");
     let resolution = policy.resolve(caller, endpoint, call, named);
     match policy.decide(caller, endpoint, call, named, &resolution) {
-        Decision::Allow(allowance) => {
-            let mut words = format!("Allow {}", allowance.reason.as_str());
+        decision @ (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) => {
+            let word = if matches!(decision, Decision::Allow(_)) { "Allow" } else { "AllowIfOwned" };
+            let mut words = format!("{word} {}", allowance.safeguard.as_str());
             if let Some(credential) = allowance.credential {
                 let confined = resolution.choice.expect("a credential was chosen").confined;
                 let name = policy.credentials.name(credential);
@@ -63,8 +65,6 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
         Rejection::NotSupported(what) => {
             let what = match what {
                 Unsupported::Change => "change",
-                Unsupported::LookUp => "look-up",
-                Unsupported::Filter => "filter",
             };
             format!("Deny {code} {what}")
         }
@@ -78,6 +78,10 @@ const fn because(why: Unconfined) -> &'static str {
         Unconfined::OwnerNowhere => "owner-nowhere",
         Unconfined::List => "list",
         Unconfined::AffiliateRole => "affiliate-role",
+        Unconfined::RoleMissing => "role-missing",
+        Unconfined::OtherFilter => "other-filter",
+        Unconfined::Several => "several",
+        Unconfined::NoLookUp => "no-look-up",
         Unconfined::ForwardedParameter => "forwarded",
     }
 }

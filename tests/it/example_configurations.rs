@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clickbank_gateway::config::{self, Config, Secrets};
 use clickbank_gateway::domain::call::Call;
+use clickbank_gateway::domain::decision::{Decision, Denial};
 use clickbank_gateway::domain::endpoint::{Changes, Endpoint, Owner, PathValue, Segment};
-use clickbank_gateway::domain::matrix::{CallerId, Decision, Denial, Named};
+use clickbank_gateway::domain::matrix::{CallerId, Named};
 
 mod leaving_out;
 

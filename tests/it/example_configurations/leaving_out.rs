@@ -6,8 +6,9 @@ use std::fs;
 
 use clickbank_gateway::config::{self, Config, ListenAddress, Secrets};
 use clickbank_gateway::domain::call::{Call, CallError};
+use clickbank_gateway::domain::decision::{Allowance, Decision, Denial, Safeguard};
 use clickbank_gateway::domain::endpoint::Method;
-use clickbank_gateway::domain::matrix::{Allowance, CallerId, Decision, Denial, Named, Reason};
+use clickbank_gateway::domain::matrix::{CallerId, Named};
 use clickbank_gateway::domain::nickname::NicknameSet;
 use clickbank_gateway::domain::permission::Permission;
 use clickbank_gateway::domain::secret::KeyDigest;
@@ -201,8 +202,10 @@ fn ask(config: &Config, caller: CallerId, (method, target, named): &(Method, Str
     let names = |set: &NicknameSet| policy.nicknames.names(set).into_iter().map(str::to_owned).collect();
     let granted = names(policy.matrix.allowed(caller, endpoint.permissions).declared());
     match policy.decide(caller, endpoint, &call, named, &policy.resolve(caller, endpoint, &call, named)) {
-        Decision::Allow(Allowance { reason, nicknames, .. }) => {
-            Outcome::Allowed { about: names(&nicknames), granted, confined: reason == Reason::Confined }
+        Decision::Allow(allowance) | Decision::AllowIfOwned(allowance) => {
+            let Allowance { safeguard, nicknames, .. } = allowance;
+            let confined = matches!(safeguard, Safeguard::Confined { .. });
+            Outcome::Allowed { about: names(&nicknames), granted, confined }
         }
         Decision::Deny(
             Denial::NicknameRequired(_) | Denial::ConfinedCredentialRequired(_) | Denial::NotSupported(_),

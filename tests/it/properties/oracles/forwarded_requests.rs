@@ -12,13 +12,16 @@ use clickbank_gateway::rejection::Rejection;
 use clickbank_gateway::stage::arrive::arrive;
 use clickbank_gateway::stage::authorize::Authorize;
 use clickbank_gateway::stage::classify::Classify;
+use clickbank_gateway::stage::forward::Forward;
+use clickbank_gateway::stage::guard::Guard;
 use clickbank_gateway::stage::identify::Identify;
 use clickbank_gateway::stage::inject::{Inject, Outbound};
+use clickbank_gateway::stage::prove::Prove;
 use clickbank_gateway::stage::resolve::Resolve;
 use clickbank_gateway::stage::shape::Shape;
 use clickbank_gateway::stage::{Check as _, Step as _};
 use clickbank_gateway::trail::Trail;
-use http::{HeaderValue, Request, Uri, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::Empty;
 use tokio::runtime::{Builder, Runtime};
 
@@ -69,10 +72,27 @@ fn pass(
     let classified = Classify.check(Identify.check(arrived)?)?;
     let permitted = Authorize.check(Resolve.check(classified)?)?;
     let (caller, credential) = (permitted.permit().caller(), permitted.permit().credential());
-    let shape = Shape::default();
-    let shaped = RUNTIME.with_borrow(|runtime| runtime.block_on(shape.step(permitted)))?;
-    let outbound = Inject::new(setup.upstream.authority.clone()).check(shaped)?;
+    let (shape, inject) = (Shape::default(), Inject::new(setup.upstream.authority.clone()));
+    let forward = Arc::new(Forward::in_process(&setup.upstream, Box::new(look_up)));
+    let guard = Guard::new(&setup.upstream);
+    let prove = Prove::new(&setup.upstream, shape.clone(), inject.clone(), forward, guard);
+    let shaped = async { shape.step(prove.step(permitted).await?).await };
+    let shaped = RUNTIME.with_borrow(|runtime| runtime.block_on(shaped))?;
+    let outbound = inject.check(shaped)?;
     Ok((outbound, &CALLERS[caller.index()], credential))
+}
+
+/// What the gateway is told that asks first: the credential reaches what is declared, and no order is the caller's.
+fn look_up(request: &Request<Empty<Bytes>>) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::from_static(b"Access is denied"));
+    if request.uri().path() == "/rest/1.3/quickstats/accounts" {
+        *answer.body_mut() = Bytes::from_static(br#"{"accountData":{"nickName":"acme"}}"#);
+        answer.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+    } else {
+        *answer.status_mut() = StatusCode::FORBIDDEN;
+        answer.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+    }
+    answer
 }
 
 fn check_outbound(setup: &Setup, request: &Request<Empty<Bytes>>, outbound: &Outbound) -> Sent {
@@ -138,7 +158,13 @@ fn check_grant(
             let parameter = &endpoint.parameters[position].name;
             sent.pairs.iter().find(|(name, _)| name == parameter).map(|(_, value)| own(value))
         }
-        Owner::Nobody => Some(true),
+        Owner::OrderFilters { .. } => {
+            let value = |wanted: &str| sent.pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+            let seller = value("vendor").filter(|_| value("role").is_some_and(|role| role == "VENDOR"));
+            seller.map(|seller| confined || own(seller))
+        }
+        // In the answer it shows whose rows it has. Where it does not, a look-up comes first, and nobody is told yes here.
+        Owner::Nobody | Owner::AnswerRows | Owner::AnswerAccounts => Some(true),
         _ => None,
     };
     assert!(named != Some(false), "{} asks for {:?}", caller.name, sent.pairs);

@@ -1,0 +1,340 @@
+//! The decision on a call: may this caller make it, with which credential, and what makes it safe.
+//!
+//! [`Policy::decide`] is the only place where "may this caller do this?" is answered: `stage::authorize` asks it for a
+//! live request, `can-i` for a question.
+
+use super::call::{Call, confining};
+use super::credential::{Choice, CredentialId};
+use super::endpoint::{Changes, Endpoint, Method, Owner, Party};
+use super::matrix::{CallerId, Named, Policy, Resolution};
+use super::nickname::{NicknameId, NicknameKind, NicknameSet, Scope};
+use super::permission::{Permission, PermissionSet};
+
+/// The answer to "may this caller do this?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The call goes on.
+    Allow(Allowance),
+    /// It goes on, but the owner shows only in a look-up or in the answer. What is not the caller's is refused then.
+    AllowIfOwned(Allowance),
+    /// It does not.
+    Deny(Denial),
+}
+
+/// What a call is allowed to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// The nicknames that it is about.
+    pub nicknames: NicknameSet,
+    /// The credential that acts; none for an open document.
+    pub credential: Option<CredentialId>,
+    /// What makes it true that the caller gets its own alone.
+    pub safeguard: Safeguard,
+}
+
+/// What makes it true that an allowed call gives the caller its own data alone, and that the caller changes nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safeguard {
+    /// ClickBank itself confines the credential to what the caller may see.
+    Confined {
+        /// Whether that has to be seen first: the answer would not show it.
+        verify: bool,
+    },
+    /// The request names its owner, who is granted.
+    OwnerNamed,
+    /// The request is confined to this nickname as a seller, with what [`Call::confine`] adds, and rows are judged.
+    RequestConfined(NicknameId),
+    /// The answer's rows are judged, one by one.
+    RowsJudged,
+    /// The sellers of an order are looked up first.
+    LookedUp {
+        /// How the order is found.
+        subject: Subject,
+        /// The credential that looks.
+        with: CredentialId,
+    },
+    /// The answer is about no account.
+    NobodysData,
+    /// An open document, fetched without a credential.
+    Document,
+}
+
+/// How the order is found that a call is about. Positions are those of [`Owner`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// By the receipt in this path variable.
+    Receipt(usize),
+    /// By the receipt of the ticket in this path variable.
+    Ticket(usize),
+    /// By the receipt in this parameter, of a list whose rows name their owners.
+    List(usize),
+    /// By the receipt in this parameter, of a list of tickets.
+    Tickets(usize),
+}
+
+impl Subject {
+    /// In words: what is looked up.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Receipt(_) | Self::List(_) | Self::Tickets(_) => "whose order the receipt is",
+            Self::Ticket(_) => "the ticket's receipt, and whose order that is",
+        }
+    }
+}
+
+impl Safeguard {
+    /// The word in logs and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Confined { .. } => "confined",
+            Self::OwnerNamed => "owner-named",
+            Self::RequestConfined(_) => "request-confined",
+            Self::RowsJudged => "rows-judged",
+            Self::LookedUp { .. } => "looked-up",
+            Self::NobodysData => "nobodys-data",
+            Self::Document => "document",
+        }
+    }
+
+    /// In a sentence.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Confined { .. } => "ClickBank itself confines the credential to nicknames that this key may see",
+            Self::OwnerNamed => "the request names its nickname, which is granted",
+            Self::RequestConfined(_) => "the request is confined to one nickname, which is granted",
+            Self::RowsJudged => "the answer shows whose rows it holds, and only this key's are let through",
+            Self::LookedUp { .. } => "whose order it is, is looked up first; what is not this key's is refused",
+            Self::NobodysData => "the answer is about no account",
+            Self::Document => "an open document without data, fetched without a credential",
+        }
+    }
+
+    /// Whether the owner is known only after ClickBank was asked.
+    const fn is_conditional(self) -> bool {
+        matches!(self, Self::RowsJudged | Self::LookedUp { .. })
+    }
+}
+
+/// Why a call is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The endpoint is never granted.
+    EndpointBlocked,
+    /// The caller lacks a permission, or has them on different nicknames only.
+    PermissionMissing {
+        /// What the endpoint needs.
+        needed: PermissionSet,
+        /// What the caller has nowhere. Empty when it has all, but no two on the same nickname.
+        missing: PermissionSet,
+    },
+    /// The request names a nickname that is not granted for this endpoint, or not declared.
+    NicknameNotGranted,
+    /// The call would pass for one of these alone.
+    NicknameRequired(Box<NicknameSet>),
+    /// No credential is confined to what the caller may see, and without one the call cannot be judged.
+    ConfinedCredentialRequired(Unconfined),
+    /// It needs something that this release does not do yet.
+    NotSupported(Unsupported),
+}
+
+/// Why a confined credential is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unconfined {
+    /// No credential reaches what the call is about.
+    NoCredential,
+    /// The only ones that do reach more than the caller may see, and nothing in request or answer tells whose data it
+    /// is.
+    OwnerNowhere,
+    /// A list whose page structure and counts would tell of others' rows.
+    List,
+    /// Orders seen as an affiliate.
+    AffiliateRole,
+    /// Orders of a nickname that both sells and promotes, without saying which is meant.
+    RoleMissing,
+    /// A filter that says otherwise than the one that would confine the request.
+    OtherFilter,
+    /// A request that can be confined to one nickname only, about several.
+    Several,
+    /// Whose order it is would have to be looked up, and no credential sees enough for that.
+    NoLookUp,
+    /// A parameter that the configuration lets through without knowing what it does.
+    ForwardedParameter,
+}
+
+/// What this release does not do yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsupported {
+    /// A change on a receipt or ticket.
+    Change,
+}
+
+impl Policy {
+    /// Whether the caller may make this call, why, and with which credential. `resolution` is what
+    /// [`Policy::resolve`] said of the same caller, call and name.
+    #[must_use]
+    pub fn decide(
+        &self,
+        caller: CallerId,
+        endpoint: &Endpoint,
+        call: &Call,
+        named: Named,
+        resolution: &Resolution,
+    ) -> Decision {
+        match self.judge(caller, endpoint, call, resolution) {
+            Err(denial @ Denial::ConfinedCredentialRequired(_)) if named == Named::Nothing => {
+                let alone = self.passing_alone(caller, endpoint, call, &resolution.allowed);
+                Decision::Deny(if alone.is_empty() { denial } else { Denial::NicknameRequired(Box::new(alone)) })
+            }
+            Err(denial) => Decision::Deny(denial),
+            Ok(allowance) if allowance.safeguard.is_conditional() => Decision::AllowIfOwned(allowance),
+            Ok(allowance) => Decision::Allow(allowance),
+        }
+    }
+
+    /// The nicknames for which the call would pass if the caller named one of them.
+    fn passing_alone(&self, caller: CallerId, endpoint: &Endpoint, call: &Call, allowed: &Scope) -> NicknameSet {
+        let passes = |id: &NicknameId| {
+            let resolution = self.resolve(caller, endpoint, call, Named::Nickname(*id));
+            self.judge(caller, endpoint, call, &resolution).is_ok()
+        };
+        allowed.declared().iter().filter(passes).collect()
+    }
+
+    fn judge(
+        &self,
+        caller: CallerId,
+        endpoint: &Endpoint,
+        call: &Call,
+        resolution: &Resolution,
+    ) -> Result<Allowance, Denial> {
+        match endpoint.owner {
+            Owner::Credential => return Err(Denial::EndpointBlocked),
+            Owner::Document => {
+                let (nicknames, safeguard) = (NicknameSet::default(), Safeguard::Document);
+                return Ok(Allowance { nicknames, credential: None, safeguard });
+            }
+            _ => {}
+        }
+        self.check_grants(caller, endpoint, resolution)?;
+        check_supported(endpoint)?;
+        let confined_required = Denial::ConfinedCredentialRequired;
+        let choice = resolution.choice.ok_or(confined_required(Unconfined::NoCredential))?;
+        if call.has_forwarded() && !choice.confined {
+            return Err(confined_required(Unconfined::ForwardedParameter));
+        }
+        let safeguard = if endpoint.owner == Owner::Nobody {
+            Safeguard::NobodysData
+        } else if choice.confined {
+            Safeguard::Confined { verify: self.has_to_be_verified(endpoint, choice.credential) }
+        } else {
+            self.behind_a_wide_one(endpoint, call, choice, &resolution.effective).map_err(confined_required)?
+        };
+        Ok(Allowance { nicknames: resolution.effective, credential: Some(choice.credential), safeguard })
+    }
+
+    fn check_grants(&self, caller: CallerId, endpoint: &Endpoint, resolution: &Resolution) -> Result<(), Denial> {
+        let needed = endpoint.permissions;
+        let missing: PermissionSet =
+            needed.iter().filter(|permission| self.matrix.grant(caller, *permission).is_empty()).collect();
+        if !missing.is_empty() || self.matrix.allowed(caller, needed).is_empty() {
+            return Err(Denial::PermissionMissing { needed, missing });
+        }
+        if resolution.outside { Err(Denial::NicknameNotGranted) } else { Ok(()) }
+    }
+
+    /// Whether a confined credential's reach has to be seen before this call trusts it: neither does the request name an
+    /// owner nor would the answer show one. ClickBank tells the reach of *Orders Read* alone.
+    fn has_to_be_verified(&self, endpoint: &Endpoint, credential: CredentialId) -> bool {
+        let reads = PermissionSet::default().with(Permission::OrdersRead);
+        let named = matches!(endpoint.owner, Owner::Parameter(_) | Owner::Nobody | Owner::Document);
+        !named && !shows_owner(endpoint) && !self.credentials.reach(credential, reads).is_empty()
+    }
+
+    /// What it takes behind a credential that reaches more than the caller may see.
+    fn behind_a_wide_one(
+        &self,
+        endpoint: &Endpoint,
+        call: &Call,
+        choice: Choice,
+        effective: &NicknameSet,
+    ) -> Result<Safeguard, Unconfined> {
+        let look_up = |subject| {
+            let with = self.credentials.looking_up(choice.credential, endpoint.permissions);
+            with.map(|with| Safeguard::LookedUp { subject, with }).ok_or(Unconfined::NoLookUp)
+        };
+        // Of a change the owner has to be known before anything is sent.
+        let only_reads = endpoint.changes == Changes::Nothing;
+        match endpoint.owner {
+            Owner::Parameter(_) => Ok(Safeguard::OwnerNamed),
+            Owner::AccountFilter(_)
+            | Owner::OrderFilters { .. }
+            | Owner::AnswerRows
+            | Owner::AnswerAccounts
+            | Owner::AnswerList(_)
+            | Owner::Tickets(_)
+                if !only_reads =>
+            {
+                Err(Unconfined::OwnerNowhere)
+            }
+            Owner::Nobody => Ok(Safeguard::NobodysData),
+            Owner::AccountFilter(_) | Owner::OrderFilters { .. } => {
+                self.confinable(endpoint, call, effective).map(Safeguard::RequestConfined)
+            }
+            Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => Ok(Safeguard::RowsJudged),
+            Owner::Receipt(variable) => look_up(Subject::Receipt(variable)),
+            Owner::Ticket(variable) => look_up(Subject::Ticket(variable)),
+            Owner::AnswerList(receipt) if call.has_receipt_at(receipt) && shows_owner(endpoint) => {
+                look_up(Subject::List(receipt))
+            }
+            Owner::Tickets(receipt) if call.has_receipt_at(receipt) => look_up(Subject::Tickets(receipt)),
+            Owner::AnswerList(_) | Owner::Tickets(_) => Err(Unconfined::List),
+            // Of the last two no call gets here.
+            Owner::AnswerRows | Owner::AnswerAccounts | Owner::Nowhere | Owner::Document | Owner::Credential => {
+                Err(Unconfined::OwnerNowhere)
+            }
+        }
+    }
+
+    /// The nickname to which a request with optional filters can be confined as a seller, with what [`Call::confine`]
+    /// adds. What ClickBank shows of a sale to its affiliate depends on whether the credential reaches the seller too, so
+    /// an affiliate's orders are no matter for a wide credential.
+    fn confinable(&self, endpoint: &Endpoint, call: &Call, effective: &NicknameSet) -> Result<NicknameId, Unconfined> {
+        let role = match endpoint.owner {
+            Owner::OrderFilters { role, .. } => Some(call.value_at(role).and_then(Party::parse)),
+            _ => None,
+        };
+        if role == Some(Some(Party::Affiliate)) {
+            return Err(Unconfined::AffiliateRole);
+        }
+        let nickname = effective.only().ok_or(Unconfined::Several)?;
+        if role == Some(None) {
+            match self.nicknames.kind(nickname) {
+                Some(NicknameKind::Seller) => {}
+                // Its orders are seen in no other role, so leaving it out asks for the same.
+                Some(NicknameKind::Affiliate) => return Err(Unconfined::AffiliateRole),
+                Some(NicknameKind::Both) | None => return Err(Unconfined::RoleMissing),
+            }
+        }
+        let agrees = confining(endpoint.owner, self.nicknames.name(nickname))
+            .all(|(position, value)| call.value_at(position).is_none_or(|given| given.eq_ignore_ascii_case(value)));
+        if agrees { Ok(nickname) } else { Err(Unconfined::OtherFilter) }
+    }
+}
+
+/// Whether the answer's rows name their owner.
+fn shows_owner(endpoint: &Endpoint) -> bool {
+    endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some())
+}
+
+/// A change on a receipt or ticket needs its owner proven first.
+fn check_supported(endpoint: &Endpoint) -> Result<(), Denial> {
+    match endpoint.owner {
+        Owner::Receipt(_) | Owner::Ticket(_) if endpoint.changes != Changes::Nothing => {
+            Err(Denial::NotSupported(Unsupported::Change))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,167 @@
+//! What of an answer that could be read may go to the caller, by the safeguard of its permit.
+
+use std::sync::Arc;
+
+use crate::domain::answer::Media;
+use crate::domain::decision::{Safeguard, Subject};
+use crate::domain::endpoint::{Endpoint, Owner, Rows};
+use crate::domain::nickname::Scope;
+use crate::domain::ownership::{Names, row_of_list, row_of_object};
+use crate::domain::rows::{self, ReadError, Reader, Row, Totals, Verdict};
+
+use super::Read;
+
+/// Why nothing of an answer is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Withheld {
+    /// None of it is known to be the caller's.
+    NotYours,
+    /// It is not built as answers of the endpoint are, so it cannot be judged.
+    Unreadable,
+    /// It certainly names an owner who has no business in it: ClickBank shows more than it should.
+    Foreign,
+}
+
+/// Cuts out of an answer what is not the caller's.
+///
+/// # Errors
+/// When nothing of it may be released.
+pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
+    let snapshot = Arc::clone(&read.proven().passage().snapshot);
+    let policy = &snapshot.policy;
+    let endpoint = policy.catalogue.endpoint(read.proven().call().endpoint()).ok_or(Withheld::Unreadable)?;
+    // What answers a question of the gateway's own goes to nobody.
+    let permit = read.proven().permit().ok_or(Withheld::NotYours)?;
+    let (safeguard, credential, allowed) = (permit.safeguard(), permit.credential(), *permit.nicknames());
+    let mine = Names::new(&policy.nicknames, Scope::only(allowed));
+    let reach = credential.map(|id| policy.credentials.reach(id, endpoint.permissions)).unwrap_or_default();
+    let seen = Names::new(&policy.nicknames, reach);
+    match safeguard {
+        Safeguard::Document | Safeguard::NobodysData => Ok(()),
+        Safeguard::Confined { .. } => {
+            let checked = check_owners(read, endpoint, &seen);
+            if checked.is_err()
+                && let Some(credential) = credential
+            {
+                // ClickBank gives the credential more than is declared, so from now on it is confined for nobody.
+                policy.credentials.doubt(credential);
+            }
+            checked
+        }
+        Safeguard::OwnerNamed => check_owners(read, endpoint, &mine),
+        Safeguard::RequestConfined(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
+        Safeguard::RowsJudged if endpoint.owner == Owner::AnswerAccounts => {
+            filter_list(read, endpoint, Totals::Drop, |row| row_of_list(row, &mine))
+        }
+        Safeguard::RowsJudged => filter_object(read, endpoint, |row| row_of_object(row, &mine, &seen)),
+        Safeguard::LookedUp { subject, .. } if read.is_answer() => {
+            let receipt = read.proven().receipt().ok_or(Withheld::NotYours)?.to_owned();
+            let about = |row: &Row<'_>, is_its: fn(&str, &str) -> bool| {
+                if row.receipt().text().is_some_and(|text| is_its(text, &receipt)) {
+                    Verdict::Keep
+                } else {
+                    Verdict::Refuse
+                }
+            };
+            // It was proven whose it is. An answer about something else is none to this request.
+            match subject {
+                Subject::Receipt(_) => check_receipts(read, endpoint, &receipt),
+                Subject::Ticket(_) => {
+                    filter_list(read, endpoint, Totals::Keep, |row| about(row, |one, same| one == same))
+                }
+                Subject::Tickets(_) => filter_list(read, endpoint, Totals::Keep, |row| about(row, is_of)),
+                Subject::List(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
+            }
+        }
+        Safeguard::LookedUp { .. } => Ok(()),
+    }
+}
+
+/// Whether a receipt is `receipt`, or that of a rebill. ClickBank takes the receipt of a subscription for all its
+/// rebills, which are of the same seller.
+fn is_of(text: &str, receipt: &str) -> bool {
+    text.strip_prefix(receipt).is_some_and(|rest| rest.is_empty() || rest.starts_with("-B"))
+}
+
+/// Withholds an answer that certainly names an owner who is not among `names`.
+fn check_owners(read: &Read, endpoint: &Endpoint, names: &Names<'_>) -> Result<(), Withheld> {
+    let mut foreign = false;
+    survey(read, endpoint, |row| foreign |= names.exclude(row));
+    if foreign { Err(Withheld::Foreign) } else { Ok(()) }
+}
+
+/// Withholds an answer that certainly is about another receipt.
+fn check_receipts(read: &Read, endpoint: &Endpoint, receipt: &str) -> Result<(), Withheld> {
+    let mut foreign = false;
+    survey(read, endpoint, |row| foreign |= row.receipt().text().is_some_and(|text| text != receipt));
+    if foreign { Err(Withheld::Foreign) } else { Ok(()) }
+}
+
+fn survey<'a>(read: &'a Read, endpoint: &Endpoint, visit: impl FnMut(&Row<'a>)) {
+    if let (Some(rows), Some(media), Ok(text)) = (&endpoint.rows, read.media, std::str::from_utf8(read.body())) {
+        rows::survey(media, text, &reader(read, endpoint, rows, Totals::Keep), visit);
+    }
+}
+
+fn reader<'r>(read: &Read, endpoint: &Endpoint, rows: &'r Rows, totals: Totals) -> Reader<'r> {
+    Reader::new(rows, read.proven().call().role_in_path(endpoint), totals)
+}
+
+/// Lets through the rows of a list, which may be none.
+fn filter_list(
+    read: &mut Read,
+    endpoint: &Endpoint,
+    totals: Totals,
+    judge: impl FnMut(&Row<'_>) -> Verdict,
+) -> Result<(), Withheld> {
+    if !read.is_answer() {
+        // Rows could stand in JSON or XML. ClickBank explains itself in plain text.
+        if read.media != Some(Media::Text) {
+            read.drop_body();
+        }
+        return Ok(());
+    }
+    // What has no rows is a count of what the request was confined to.
+    if endpoint.rows.is_none() {
+        return Ok(());
+    }
+    filter(read, endpoint, totals, judge, Withheld::Unreadable).map(drop)
+}
+
+/// Lets through the rows of one object, if there are any. Of what else ClickBank says about it nothing is told, but that
+/// it failed.
+fn filter_object(read: &mut Read, endpoint: &Endpoint, judge: impl FnMut(&Row<'_>) -> Verdict) -> Result<(), Withheld> {
+    if read.status.is_server_error() {
+        read.drop_body();
+        return Ok(());
+    }
+    if !read.is_answer() {
+        return Err(Withheld::NotYours);
+    }
+    match filter(read, endpoint, Totals::Drop, judge, Withheld::NotYours) {
+        Ok(kept) if kept > 0 => Ok(()),
+        Ok(_) => Err(Withheld::NotYours),
+        Err(error) => Err(error),
+    }
+}
+
+/// Cuts out what is not kept. Tells how many rows stay. A row that can be nobody's withholds the answer as `refused`.
+fn filter(
+    read: &mut Read,
+    endpoint: &Endpoint,
+    totals: Totals,
+    judge: impl FnMut(&Row<'_>) -> Verdict,
+    refused: Withheld,
+) -> Result<usize, Withheld> {
+    let Some(media) = read.media else { return Ok(0) };
+    let rows = endpoint.rows.as_ref().ok_or(Withheld::Unreadable)?;
+    let text = std::str::from_utf8(read.body()).map_err(|_| Withheld::Unreadable)?;
+    let edit = rows::read(media, text, &reader(read, endpoint, rows, totals), judge).map_err(|error| match error {
+        ReadError::Unreadable => Withheld::Unreadable,
+        ReadError::Refused => refused,
+    })?;
+    let kept = edit.kept();
+    read.proven().passage().trail.facts().rows_dropped = edit.dropped();
+    edit.apply(&mut read.held.bytes);
+    Ok(kept)
+}

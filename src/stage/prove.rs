@@ -1,0 +1,351 @@
+//! `Permitted` → [`Proven`]: whatever has to be known before the call goes on is asked first.
+//!
+//! The request takes its place among those under way here. Then the gateway asks ClickBank, if the permit says so, whose
+//! order the call is about, or whether a credential reaches what is declared for it. Such a look-up goes through shape,
+//! inject, forward and the reading part of guard like any other call; it counts, waits for its turn, and is done within
+//! the time of the request that it is for. What ClickBank says of an order that is not proven to be the caller's becomes
+//! the one refusal.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Upstream;
+use crate::domain::call::Call;
+use crate::domain::credential::CredentialId;
+use crate::domain::decision::{Safeguard, Subject};
+use crate::domain::endpoint::{Endpoint, Method, is_receipt};
+use crate::domain::matrix::CallerId;
+use crate::domain::nickname::NicknameSet;
+use crate::domain::ownership::{Names, Sellers};
+use crate::domain::permission::{Permission, PermissionSet};
+use crate::domain::rows::{self, ReadError, Reader, Row, Totals, Verdict};
+use crate::known::{self, Owned};
+use crate::rejection::Rejection;
+
+use super::authorize::{LookupPermit, Permit, Permitted, Question};
+use super::classify::AnswerType;
+use super::forward::Forward;
+use super::guard::{Guard, Read};
+use super::inject::Inject;
+use super::shape::Shape;
+use super::{Budget, Check as _, Passage, Step};
+
+/// A call, or a question of the gateway's own, of which everything is known that has to be known before it is sent. Only
+/// this file makes one.
+pub struct Proven {
+    passage: Passage,
+    call: Call,
+    answer: Option<AnswerType>,
+    page: Option<NonZeroU32>,
+    errand: Errand,
+}
+
+enum Errand {
+    /// The caller's call, and the receipt that was proven to be the caller's.
+    Call(Permit, Option<Arc<str>>),
+    /// A question of the gateway's own.
+    LookUp { caller: CallerId, credential: CredentialId },
+}
+
+impl Proven {
+    pub(super) const fn passage(&self) -> &Passage {
+        &self.passage
+    }
+
+    pub(super) const fn call(&self) -> &Call {
+        &self.call
+    }
+
+    pub(super) const fn answer(&self) -> Option<AnswerType> {
+        self.answer
+    }
+
+    pub(super) const fn page(&self) -> Option<NonZeroU32> {
+        self.page
+    }
+
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
+        self.passage.snapshot.policy.catalogue.endpoint(self.call.endpoint())
+    }
+
+    pub(super) const fn caller(&self) -> CallerId {
+        match &self.errand {
+            Errand::Call(permit, _) => permit.caller(),
+            Errand::LookUp { caller, .. } => *caller,
+        }
+    }
+
+    /// The only credential that may act; none for an open document.
+    pub(super) const fn credential(&self) -> Option<CredentialId> {
+        match &self.errand {
+            Errand::Call(permit, _) => permit.credential(),
+            Errand::LookUp { credential, .. } => Some(*credential),
+        }
+    }
+
+    /// The caller's permit. A question of the gateway's own has none, and its answer goes to no caller.
+    pub(super) const fn permit(&self) -> Option<&Permit> {
+        match &self.errand {
+            Errand::Call(permit, _) => Some(permit),
+            Errand::LookUp { .. } => None,
+        }
+    }
+
+    /// The receipt that was proven to be the caller's.
+    pub(super) fn receipt(&self) -> Option<&str> {
+        match &self.errand {
+            Errand::Call(_, receipt) => receipt.as_deref(),
+            Errand::LookUp { .. } => None,
+        }
+    }
+}
+
+/// The stage.
+#[derive(Debug)]
+pub struct Prove {
+    shape: Shape,
+    inject: Inject,
+    forward: Arc<Forward>,
+    guard: Guard,
+    /// For the answer to a call without look-ups, and for all together of one with.
+    patience: Duration,
+}
+
+impl Prove {
+    /// With the stages through which look-ups go.
+    #[must_use]
+    pub fn new(upstream: &Upstream, shape: Shape, inject: Inject, forward: Arc<Forward>, guard: Guard) -> Self {
+        Self { shape, inject, forward, guard, patience: upstream.connect_timeout + upstream.response_timeout }
+    }
+
+    /// Sees that the credential reaches what is declared, if the permit trusts it where the answer would not show it. A
+    /// credential that reaches more is confined for nobody, so the call is decided again.
+    async fn see_reach(&self, mut permitted: Permitted) -> Result<Permitted, Rejection> {
+        loop {
+            let Safeguard::Confined { verify: true } = permitted.permit.safeguard() else { return Ok(permitted) };
+            let Some(permit) = permitted.permit.to_look_up() else { return Ok(permitted) };
+            let snapshot = Arc::clone(&permitted.passage.snapshot);
+            let (credentials, id) = (&snapshot.policy.credentials, permit.credential());
+            if credentials.is_verified(id) {
+                return Ok(permitted);
+            }
+            if !credentials.is_doubted(id) {
+                snapshot.known.verify(id, self.verify(&permitted.passage, &permit)).await?;
+            }
+            if credentials.is_doubted(id) {
+                permitted = permitted.again()?;
+            }
+        }
+    }
+
+    /// Compares what ClickBank says a credential reaches with what is declared.
+    async fn verify(&self, passage: &Passage, permit: &LookupPermit) -> Result<(), Rejection> {
+        let (policy, id) = (&passage.snapshot.policy, permit.credential());
+        let declared = policy.credentials.reach(id, PermissionSet::default().with(Permission::OrdersRead));
+        // Who came in while another one was at it finds it done. All Accounts cannot be more than that.
+        if policy.credentials.is_verified(id) || policy.credentials.is_doubted(id) {
+            return Ok(());
+        }
+        if declared.is_all() {
+            policy.credentials.verify(id);
+            return Ok(());
+        }
+        let read = self.ask(passage, permit, Question::Accounts).await?;
+        match read.status.as_u16() {
+            200..=299 => {}
+            500.. => return Err(Rejection::LookUpFailed),
+            // ClickBank says no more to a key that it does not accept, and a key that reads orders may ask this.
+            _ => return Err(Rejection::CredentialRefused),
+        }
+        let names = Names::new(&policy.nicknames, declared);
+        let (mut found, mut outside) = (NicknameSet::default(), false);
+        each_row(&read, |row| {
+            let Some(owner) = row.certain_owner().filter(|_| !row.is_flawed()) else { return Verdict::Refuse };
+            match policy.nicknames.find(owner).filter(|_| names.declare(owner)) {
+                Some(nickname) => found.insert(nickname),
+                None => outside = true,
+            }
+            Verdict::Keep
+        })
+        .map_err(|_| Rejection::AnswerUnreadable)?;
+        if outside {
+            if policy.credentials.doubt(id) {
+                passage.trail.facts().alarm("reach-wider-than-declared");
+            }
+        } else {
+            if !declared.declared().is_subset(&found) {
+                passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");
+            }
+            policy.credentials.verify(id);
+        }
+        Ok(())
+    }
+
+    /// The receipt of the order that the call is about, once it is proven to be the caller's.
+    async fn look_up(&self, permitted: &Permitted, subject: Subject) -> Result<Arc<str>, Rejection> {
+        let Permitted { passage, call, permit, .. } = permitted;
+        let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
+        let look_up = permit.to_look_up().ok_or(Rejection::NotYoursOrUnknown)?;
+        let allowed = permit.nicknames();
+        let value = match subject {
+            Subject::Receipt(variable) | Subject::Ticket(variable) => call.variable(endpoint, variable),
+            Subject::List(parameter) | Subject::Tickets(parameter) => call.value_at(parameter),
+        };
+        let value = value.ok_or(Rejection::NotYoursOrUnknown)?;
+        let owned = match subject {
+            Subject::Ticket(_) => self.ticket(passage, &look_up, allowed, value).await?,
+            _ => self.order(passage, &look_up, allowed, value).await?,
+        };
+        // Whether an order is active is told of all sales under its receipt together.
+        let sees_others = endpoint.method == Method::Head && !owned.sellers.show_no_others(allowed);
+        if owned.sellers.are_within(allowed) && !sees_others {
+            Ok(owned.receipt)
+        } else {
+            Err(Rejection::NotYoursOrUnknown)
+        }
+    }
+
+    /// Who sold what has this receipt.
+    async fn order(
+        &self,
+        passage: &Passage,
+        permit: &LookupPermit,
+        allowed: &NicknameSet,
+        receipt: &str,
+    ) -> Result<Owned, Rejection> {
+        let known = &passage.snapshot.known;
+        let question = question(permit, known::Subject::Order(receipt.into()));
+        if let Some(owned) = known.owned(&question) {
+            return Ok(owned);
+        }
+        let asking = async {
+            let read = self.ask(passage, permit, Question::Order(receipt)).await?;
+            if !of_the_callers(&read)? {
+                return Err(Rejection::NotYoursOrUnknown);
+            }
+            let mut sellers = Sellers::default();
+            let told = each_row(&read, |row| {
+                if sellers.add(receipt, row, &passage.snapshot.policy.nicknames) {
+                    Verdict::Keep
+                } else {
+                    Verdict::Refuse
+                }
+            });
+            unproven(passage, told)?;
+            Ok(Owned { receipt: receipt.into(), sellers: Arc::new(sellers) })
+        };
+        let owned = known.ask(&question, asking).await?;
+        if owned.sellers.are_within(allowed) {
+            known.keep(question, owned.clone());
+        }
+        Ok(owned)
+    }
+
+    /// Who sold what has the receipt that this ticket is about.
+    async fn ticket(
+        &self,
+        passage: &Passage,
+        permit: &LookupPermit,
+        allowed: &NicknameSet,
+        id: &str,
+    ) -> Result<Owned, Rejection> {
+        let known = &passage.snapshot.known;
+        let question = question(permit, known::Subject::Ticket(id.into()));
+        if let Some(owned) = known.owned(&question) {
+            return Ok(owned);
+        }
+        let asking = async {
+            let read = self.ask(passage, permit, Question::Ticket(id)).await?;
+            if !of_the_callers(&read)? {
+                return Err(Rejection::NotYoursOrUnknown);
+            }
+            let mut receipt = None;
+            let told = each_row(&read, |row| {
+                receipt = row.receipt().text().filter(|text| is_receipt(text) && !row.is_flawed()).map(str::to_owned);
+                if receipt.is_some() { Verdict::Keep } else { Verdict::Refuse }
+            });
+            unproven(passage, told)?;
+            self.order(passage, permit, allowed, &receipt.ok_or(Rejection::NotYoursOrUnknown)?).await
+        };
+        let owned = known.ask(&question, asking).await?;
+        if owned.sellers.are_within(allowed) {
+            known.keep(question, owned.clone());
+        }
+        Ok(owned)
+    }
+
+    /// Asks ClickBank, in the way of every call.
+    async fn ask(&self, passage: &Passage, permit: &LookupPermit, question: Question<'_>) -> Result<Read, Rejection> {
+        // A receipt of ClickBank's own that makes no call belongs to nobody.
+        let look_up = permit.ask(passage, question).ok_or(Rejection::NotYoursOrUnknown)?;
+        passage.trail.facts().look_ups += 1;
+        let (caller, credential) = (look_up.caller(), look_up.credential());
+        let proven = Proven {
+            passage: passage.aside(),
+            call: look_up.call,
+            answer: Some(AnswerType::Json),
+            page: None,
+            errand: Errand::LookUp { caller, credential },
+        };
+        let shaped = self.shape.step(proven).await?;
+        let received = self.forward.step(self.inject.check(shaped)?).await?;
+        self.guard.read(received).await
+    }
+}
+
+impl Step for Prove {
+    type In = Permitted;
+    type Out = Proven;
+
+    async fn step(&self, mut permitted: Permitted) -> Result<Proven, Rejection> {
+        let turn_by = Instant::now() + permitted.passage.snapshot.limits.max_wait;
+        permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
+        let caller = permitted.permit.caller();
+        self.shape.admit(&mut permitted.passage, caller).await?;
+        let permitted = self.see_reach(permitted).await?;
+        let receipt = match permitted.permit.safeguard() {
+            Safeguard::LookedUp { subject, .. } => Some(self.look_up(&permitted, subject).await?),
+            _ => None,
+        };
+        let Permitted { passage, call, answer, page, permit, .. } = permitted;
+        Ok(Proven { passage, call, answer, page, errand: Errand::Call(permit, receipt) })
+    }
+}
+
+fn question(permit: &LookupPermit, subject: known::Subject) -> known::Question {
+    known::Question { caller: permit.caller(), credential: permit.credential(), subject }
+}
+
+/// Whether ClickBank answered with something. What else it says to a receipt or ticket tells nobody anything, unless it
+/// failed.
+fn of_the_callers(read: &Read) -> Result<bool, Rejection> {
+    match read.status.as_u16() {
+        200..=299 => Ok(true),
+        500.. => Err(Rejection::LookUpFailed),
+        _ => Ok(false),
+    }
+}
+
+/// A row that does not tell whose it is, is nobody's. Operators get to know of an answer that is built unlike any other.
+fn unproven(passage: &Passage, told: Result<(), ReadError>) -> Result<(), Rejection> {
+    told.map_err(|error| {
+        if error == ReadError::Unreadable {
+            passage.trail.facts().upstream_fault = Some("look-up-unreadable");
+        }
+        Rejection::NotYoursOrUnknown
+    })
+}
+
+/// Has each row of an answer looked at.
+fn each_row<'a>(read: &'a Read, judge: impl FnMut(&Row<'a>) -> Verdict) -> Result<(), ReadError> {
+    let rows = read.proven().endpoint().and_then(|endpoint| endpoint.rows.as_ref()).ok_or(ReadError::Unreadable)?;
+    let reader = Reader::new(rows, None, Totals::Keep);
+    let text = std::str::from_utf8(read.body()).map_err(|_| ReadError::Unreadable)?;
+    match read.media {
+        None => Ok(()),
+        Some(media) => rows::read(media, text, &reader, judge).map(drop),
+    }
+}
