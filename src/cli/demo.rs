@@ -43,7 +43,7 @@ pub(crate) struct Demo {
     listen: Option<SocketAddr>,
 }
 
-/// The credentials: the names of the simulator's keys, each confined to what some caller holds.
+/// The credentials: the names of the simulator's keys. All but the last are confined to what some caller holds.
 const CREDENTIALS: [&str; 5] = ["acme", "acmeaff", "zenith", "acme-both", "all"];
 
 /// Where the gateway listens unless it is told otherwise.
@@ -56,11 +56,12 @@ struct Caller {
     key: IssuedKey,
 }
 
-const CALLERS: [(&str, &str); 4] = [
+const CALLERS: [(&str, &str); 5] = [
     ("dashboard", "orders_read = [\"acme\", \"acmeaff\"]"),
     ("storefront", "products = [\"zenith\"]"),
     ("finance", "orders_read = [\"acme\", \"zenith\"]"),
     ("reporting", "analytics = \"all\""),
+    ("helpdesk", "orders_read = [\"orbit\"]"),
 ];
 
 /// A call of the demo.
@@ -82,7 +83,8 @@ const fn example(
     Example { title, caller: Some(caller), nickname, method, target }
 }
 
-const EXAMPLES: [Example; 13] = [
+/// `{own}` and `{foreign}` stand for receipts of orbit's and of zenith's.
+const EXAMPLES: [Example; 17] = [
     example(
         "dashboard may read orders of acme and acmeaff, so it sees those two",
         "dashboard",
@@ -142,6 +144,28 @@ const EXAMPLES: [Example; 13] = [
         "GET",
         "/rest/1.3/analytics/vendor/affiliate?account=acme",
     ),
+    example(
+        "helpdesk may read orbit, for which there is only a ClickBank key that reaches all: the request is confined",
+        "helpdesk",
+        None,
+        "GET",
+        "/rest/1.3/orders2/list?role=VENDOR",
+    ),
+    example("... an order of orbit's passes", "helpdesk", None, "GET", "/rest/1.3/orders2/{own}"),
+    example(
+        "... what could be refunded of it, too, once it is looked up whose it is",
+        "helpdesk",
+        None,
+        "GET",
+        "/rest/1.3/tickets/refundAmounts/{own}?refundType=FULL&refundAmount=0",
+    ),
+    example(
+        "... and an order of zenith's is as good as unknown",
+        "helpdesk",
+        None,
+        "GET",
+        "/rest/1.3/orders2/{foreign}",
+    ),
     example("ClickBank's debug page would repeat the real key", "reporting", None, "GET", "/rest/1.3/debug"),
     Example {
         title: "without a key of the gateway, nothing",
@@ -179,10 +203,12 @@ impl Demo {
         output::print(&introduction(&simulator, address, &callers, colour))?;
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         let mut leaks = 0;
+        let receipts = Receipts::of(&simulator).context("the stand-in has orders of both")?;
         for (number, example) in (1..).zip(&EXAMPLES) {
-            let answer = example.ask(&client, address, &callers).await?;
+            let target = receipts.fill(example.target);
+            let answer = example.ask(&client, address, &callers, &target).await?;
             leaks += usize::from(answer.holds_one_of(simulator.keys()));
-            output::print(&example.describe(number, &answer, colour))?;
+            output::print(&example.describe(number, &target, &answer, colour))?;
         }
         output::print(&tally(&simulator, &callers, leaks))?;
         output::print(&further(address, &callers, directory.path(), colour)?)?;
@@ -261,7 +287,7 @@ fn reach(credential: &str) -> &'static str {
         "acmeaff" => "orders_read = [\"acmeaff\"]\n",
         "zenith" => "orders_read = [\"zenith\"]\nproducts = [\"zenith\"]\n",
         "acme-both" => "orders_read = [\"acme\", \"acmeaff\"]\n",
-        _ => "analytics = \"all\"\n",
+        _ => "analytics = \"all\"\norders_read = \"all\"\n",
     }
 }
 
@@ -269,7 +295,7 @@ fn introduction(simulator: &Simulator, address: SocketAddr, callers: &[Caller], 
     let mut text = format!(
         "{}\n\nA stand-in for ClickBank serves at {}, with a certificate of its own.\n\
          The gateway serves at http://{address}, and is the only one that has ClickBank's keys.\n\n\
-         Four made-up apps hold keys of the gateway:\n",
+         Five made-up apps hold keys of the gateway:\n",
         styled("clickbank-gateway demo", Style::Bold, colour),
         simulator.url(),
     );
@@ -278,6 +304,29 @@ fn introduction(simulator: &Simulator, address: SocketAddr, callers: &[Caller], 
     }
     text.push('\n');
     text
+}
+
+/// Receipts that the demo's calls name.
+struct Receipts {
+    own: String,
+    foreign: String,
+}
+
+impl Receipts {
+    fn of(simulator: &Simulator) -> Option<Self> {
+        let world = simulator.world();
+        let records = world.records();
+        let sold_by = |seller: &str| {
+            let alone = |receipt: &str| records.orders_of(receipt).all(|order| order.seller.as_str() == seller);
+            let receipts = records.orders.iter().map(|order| order.receipt.as_str());
+            receipts.into_iter().find(|receipt| alone(receipt)).map(str::to_owned)
+        };
+        Some(Self { own: sold_by("orbit")?, foreign: sold_by("zenith")? })
+    }
+
+    fn fill(&self, target: &str) -> String {
+        target.replace("{own}", &self.own).replace("{foreign}", &self.foreign)
+    }
 }
 
 /// An answer of the gateway.
@@ -304,10 +353,11 @@ impl Example {
         client: &Client<HttpConnector, Empty<Bytes>>,
         address: SocketAddr,
         callers: &[Caller],
+        target: &str,
     ) -> anyhow::Result<Answer> {
         let mut request = Request::builder()
             .method(self.method)
-            .uri(format!("http://{address}{}", self.target))
+            .uri(format!("http://{address}{target}"))
             .header("accept", "application/json");
         if let Some(caller) = callers.iter().find(|caller| Some(caller.name) == self.caller) {
             request = request.header("authorization", caller.key.expose_once());
@@ -319,7 +369,7 @@ impl Example {
         Ok(Answer { head, body: body.collect().await?.to_bytes() })
     }
 
-    fn describe(&self, number: usize, answer: &Answer, colour: bool) -> String {
+    fn describe(&self, number: usize, target: &str, answer: &Answer, colour: bool) -> String {
         let status = answer.head.status.as_u16();
         let refused = answer.head.headers.get("gateway-error").and_then(|code| code.to_str().ok());
         let (outcome, style, said) = match refused {
@@ -331,7 +381,7 @@ impl Example {
             "{number:2}. {}\n    {} {}{nickname}\n    {}  {said}\n\n",
             self.title,
             self.method,
-            self.target,
+            target,
             styled(&outcome, style, colour),
         )
     }
@@ -396,7 +446,7 @@ fn tally(simulator: &Simulator, callers: &[Caller], leaks: usize) -> String {
         values.iter().any(|value| callers.iter().any(|caller| value.contains(caller.key.expose_once())))
     });
     format!(
-        "ClickBank's stand-in received {} of these {} calls.\n\
+        "ClickBank's stand-in received {} requests for these {} calls, what had to be asked first included.\n\
          Keys of the gateway that reached it: {}. Keys of ClickBank in the answers above: {leaks}.\n\n",
         received.len(),
         EXAMPLES.len(),

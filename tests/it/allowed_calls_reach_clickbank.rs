@@ -8,7 +8,7 @@ use clickbank_gateway::domain::endpoint::{Changes, Owner};
 use clickbank_gateway::simulator::{Received, Request};
 use http::Method;
 
-use crate::support::scene::Scene;
+use crate::support::scene::{Scene, sees_reach};
 use crate::support::setup::Setup;
 
 /// What the simulator's demo world has for acme.
@@ -121,7 +121,10 @@ fn expected_headers(scene: &Scene, accept: Option<&str>, page: Option<&str>, key
 
 /// The one request that has arrived since there were `before`.
 fn only_since(scene: &Scene, before: usize, about: &str) -> Received {
-    let mut since = scene.received().split_off(before);
+    let mut since = scene.simulator.received().split_off(before);
+    if since.len() == 2 && sees_reach(&since[0]) {
+        since.remove(0);
+    }
     assert_eq!(since.len(), 1, "{about}: {since:?}");
     since.remove(0)
 }
@@ -155,7 +158,7 @@ async fn every_read_passes_unchanged_behind_a_confined_credential() {
         for accept in accepts {
             let about = format!("{method} {target} as {accept:?}");
             let document = endpoint.owner == Owner::Document;
-            let before = scene.received().len();
+            let before = scene.simulator.received().len();
             let headers: Vec<_> = accept.iter().map(|accept| ("Accept", *accept)).collect();
             let answer = scene.call("app", method, &target, &headers).await;
 
@@ -191,7 +194,7 @@ async fn pages_are_asked_for_by_header_and_told_by_status() {
     let target = "/rest/1.3/orders2/list?startDate=2026-09-01&endDate=2026-11-20";
     let mut pages = Vec::new();
     for page in ["1", "2", "3", "99"] {
-        let before = scene.received().len();
+        let before = scene.simulator.received().len();
         let answer = scene.call("app", "GET", target, &[("Accept", "application/json"), ("Page", page)]).await;
         let arrived = only_since(&scene, before, page);
         assert_eq!(arrived.headers, expected_headers(&scene, Some("application/json"), Some(page), true));
@@ -230,7 +233,7 @@ async fn what_arrives_is_written_anew() {
         ("/rest/1.3/orders2/list?tid=", "/rest/1.3/orders2/list?tid="),
         ("/rest/1.3/orders2/list?type=SALE&tid=b&email=a", "/rest/1.3/orders2/list?type=SALE&tid=b&email=a"),
     ] {
-        let before = scene.received().len();
+        let before = scene.simulator.received().len();
         scene.get("app", sent).await;
         assert_eq!(only_since(&scene, before, sent).target, arrived, "{sent}");
     }

@@ -108,7 +108,10 @@ async fn an_answer_to_head_has_no_body_to_judge() {
         ("200 OK", format!("X-Echo: {API_KEY}\r\n"), (502, Some("credential-echoed"))),
     ] {
         let act = Act::AnswerAndClose(format!("HTTP/1.1 {status}\r\n{lines}\r\n"));
-        let trouble = Upstream::start(Certificate::Good, move |_| act.clone()).await.behind(&Setup::acme()).await;
+        // Of All Accounts nobody asks how far they reach before a status alone is trusted.
+        let all = "orders_read = \"all\"";
+        let setup = Setup::new().credential("all", all).caller("app", all);
+        let trouble = Upstream::start(Certificate::Good, move |_| act.clone()).await.behind(&setup).await;
         let mut connection = Connection::open(trouble.address(), &trouble.written.secrets).await;
         let key = &trouble.written.keys["app"];
         let target = "/rest/1.3/orders2/ABCD1234";

@@ -6,7 +6,7 @@ use super::table::{
 };
 
 pub(super) fn rows() -> Vec<Row> {
-    [not_granted(), never_granted(), granted()].concat()
+    [not_granted(), never_granted(), granted(), behind_a_wider_key()].concat()
 }
 
 fn not_granted() -> Vec<Row> {
@@ -74,8 +74,13 @@ fn not_granted() -> Vec<Row> {
         ("a wider key's list", get_as("orbit", "/rest/1.3/tickets/list"), confined),
         ("a wider key's notices", get_as("orbit", "/rest/1.3/shipping2/list"), confined),
         ("as an affiliate behind a wider key", get_as("orbit", &format!("{LIST}?role=AFFILIATE")), confined),
-        ("orders behind a wider key", get_as("orbit", LIST), unsupported),
-        ("an order behind a wider key", get_as("orbit", "/rest/1.3/orders2/{foreign receipt}"), unsupported),
+        ("orders of whom nobody says whether it sold or promoted", get_as("orbit", LIST), confined),
+        (
+            "another's orders behind a wider key",
+            get_as("orbit", &format!("{LIST}?role=VENDOR&vendor=zenith")),
+            confined,
+        ),
+        ("everybody's orders behind a wider key", get_as("orbit", &format!("{LIST}?role=VENDOR&vendor=%25")), confined),
         ("a refund, which is not sent yet", post("app", "/rest/1.3/tickets/{receipt}?type=rfnd&reason=x"), unsupported),
         (
             "a refund without the permission",
@@ -128,6 +133,53 @@ fn never_granted() -> Vec<Row> {
         ("debug without a grant", get_as("nothing", "/rest/1.3/debug"), BLOCKED),
         ("TRACE, which would echo the head", line(&format!("TRACE {COUNT} HTTP/1.1")), METHOD),
     ])
+}
+
+/// What is not this key's although the credential reaches it: one answer, and nothing arrives but what has to be asked.
+fn behind_a_wider_key() -> Vec<Row> {
+    let order = |receipt: &str| format!("/rest/1.3/orders2/{{{receipt}}}");
+    let row = |name, sent: String, arrives: String| Row {
+        name,
+        sent: sent.replace("{app}", "{orbit}"),
+        ends: false,
+        got: vec![(403, Some("not-yours-or-unknown"))],
+        closes: false,
+        arrives: vec![behind("all", &arrives)],
+    };
+    let looked_up = json(&order("foreign receipt"));
+    let unknown = "/rest/1.3/orders2/ZZZZ9999";
+    vec![
+        row("another's order", get(&order("foreign receipt")), xml(&order("foreign receipt"))),
+        row("nobody's order", get(unknown), xml(unknown)),
+        row(
+            "another's upsells",
+            get(&(order("foreign receipt") + "/upsells")),
+            xml(&(order("foreign receipt") + "/upsells")),
+        ),
+        row(
+            "whether another's order is active",
+            get(&order("foreign receipt")).replace("GET", "HEAD"),
+            looked_up.clone(),
+        ),
+        row("whether nobody's order is active", get(unknown).replace("GET", "HEAD"), json(unknown)),
+        row("another's ship notices", get("/rest/1.3/shipping2/shipnotice/{foreign receipt}"), looked_up.clone()),
+        row(
+            "what another could pay back",
+            get("/rest/1.3/tickets/refundAmounts/{foreign receipt}?refundType=FULL&refundAmount=1"),
+            looked_up.clone(),
+        ),
+        row("another's tickets", get("/rest/1.3/tickets/list?receipt={foreign receipt}"), looked_up.clone()),
+        row("another's shipping", get("/rest/1.3/shipping2/list?receipt={foreign receipt}"), looked_up),
+        row("nobody's ticket", get("/rest/1.3/tickets/4711"), json("/rest/1.3/tickets/4711")),
+    ]
+    .into_iter()
+    .chain(passing([(
+        "one's own orders behind a wider key",
+        get_as("orbit", &format!("{LIST}?role=VENDOR")),
+        206,
+        behind("all", &xml(&format!("{LIST}?role=VENDOR&vendor=orbit"))),
+    )]))
+    .collect()
 }
 
 fn granted() -> Vec<Row> {
