@@ -14,6 +14,7 @@
 mod allowed_calls_reach_clickbank;
 mod answers_that_are_not_what_they_claim;
 mod ask;
+mod behind_wide_credentials;
 mod boundaries;
 mod call_reading;
 mod callers_over_tls;
