@@ -23,6 +23,8 @@ pub mod matrix;
 pub mod nickname;
 // The five boxes of ClickBank's API Management page.
 pub mod permission;
+// Whose rows an answer holds, and an answer without some of them.
+pub mod rows;
 // Secrets, as types that cannot be printed.
 pub mod secret;
 // The request target: read strictly once, written anew for the upstream.
