@@ -27,7 +27,7 @@ pub mod nickname;
 pub mod ownership;
 // The five boxes of ClickBank's API Management page.
 pub mod permission;
-// Whose rows an answer holds.
+// Whose rows an answer holds, and an answer without some of them.
 pub mod rows;
 // Secrets, as types that cannot be printed.
 pub mod secret;

@@ -195,3 +195,6 @@ impl From<Unreadable> for ReadError {
         Self::Unreadable
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,12 +33,20 @@ const CLOSED_BY_US: &[(&str, [&str; 2], &str)] = &[(
     "a boolean that refunds: what else it might accept is not to be found out",
 )];
 
-/// Fields beside the rows of an answer, or in them, that name somebody else than the owner.
+/// Fields beside the rows of an answer, or in them, that name somebody else than the owner. Clients read contracts as
+/// `contacts`; ClickBank's schema calls them `contract`.
 const COUNTERPARTIES: &[(&str, &[&str])] = &[
     ("analytics.dimension", &["dimensionValue"]),
     ("analytics.dimension.summary", &["dimensionValue"]),
-    ("products.get", &["contracts.contacts.owner", "contracts.contacts.partner"]),
-    ("products.list", &["contracts.contacts.owner", "contracts.contacts.partner"]),
+    ("products.get", CONTRACTS),
+    ("products.list", CONTRACTS),
+];
+
+const CONTRACTS: &[&str] = &[
+    "contracts.contract.owner",
+    "contracts.contract.partner",
+    "contracts.contacts.owner",
+    "contracts.contacts.partner",
 ];
 
 /// Parameters that find customers by who they are.

@@ -40,6 +40,7 @@ mod one_answer_for_every_bad_key;
 mod pacing;
 mod properties;
 mod real_clients;
+mod rows_against_a_naive_reader;
 mod secrets_do_not_leak;
 mod simulator_control;
 mod simulator_faults;

@@ -6,7 +6,7 @@
 
 mod legal_values;
 mod mutation;
-mod oracles;
+pub(crate) mod oracles;
 mod over_the_wire;
 
 use std::collections::BTreeSet;
@@ -121,6 +121,11 @@ fn gateway_files_tell_no_secret() {
 }
 
 #[test]
+fn json_rows_are_cut_cleanly() {
+    holds_for_mutations("json_rows_are_cut_cleanly");
+}
+
+#[test]
 fn key_files_tell_no_secret() {
     holds_for_mutations("key_files_tell_no_secret");
 }
@@ -143,6 +148,11 @@ fn request_heads_read_one_way() {
 #[test]
 fn the_simulator_reads_anything() {
     holds_for_mutations("the_simulator_reads_anything");
+}
+
+#[test]
+fn xml_rows_are_cut_cleanly() {
+    holds_for_mutations("xml_rows_are_cut_cleanly");
 }
 
 #[test]

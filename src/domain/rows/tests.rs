@@ -185,14 +185,7 @@ fn the_role_says_which_field_names_the_owner() {
         (r#""role":null"#, "<role/>", "rival", "rival", Unclear, None),
         (r#""x":"VENDOR""#, "<x>VENDOR</x>", "rival", "rival", Unclear, None),
         (r#""Role":"VENDOR""#, "<Role>VENDOR</Role>", "rival", "rival", Unclear, None),
-        (
-            r#""role":"VENDOR","role":"VENDOR""#,
-            "<role>VENDOR</role><role>VENDOR</role>",
-            "acme",
-            "acme",
-            Unclear,
-            None,
-        ),
+        (r#""role":"VENDOR","role":"VENDOR""#, "<role>VENDOR</role><role>VENDOR</role>", "acme", "acme", Unclear, None),
         (
             r#""role":"VENDOR","role":"AFFILIATE""#,
             "<role>VENDOR</role><role>AFFILIATE</role>",
@@ -249,7 +242,11 @@ fn a_row_without_an_owner_is_nobodys_and_has_its_receipt() {
         (r#"{"ticketData":{}}"#, None),
     ] {
         let row = only_row(Json, &rows, None, body);
-        assert_eq!((row.receipt().text(), row.certain_owner(), row.standing(&mine)), (receipt, None, Unclear), "{body}");
+        assert_eq!(
+            (row.receipt().text(), row.certain_owner(), row.standing(&mine)),
+            (receipt, None, Unclear),
+            "{body}"
+        );
     }
 }
 
@@ -405,7 +402,10 @@ fn elements_go_with_the_white_space_before_them() {
         ("<l>[R]</l>", "<l/>"),
         ("<l a:b='c' />", "unreadable"),
         ("<?xml version='1.0'?>\n<l xmlns='u' >\n[R]\n</l >\n", "<?xml version='1.0'?>\n<l xmlns='u' />\n"),
-        ("\u{feff}<l xmlns:xsi='u' xsi:schemaLocation='v'>[S][R]</l>", "\u{feff}<l xmlns:xsi='u' xsi:schemaLocation='v'/>"),
+        (
+            "\u{feff}<l xmlns:xsi='u' xsi:schemaLocation='v'>[S][R]</l>",
+            "\u{feff}<l xmlns:xsi='u' xsi:schemaLocation='v'/>",
+        ),
         ("\u{feff}<l>[S][A]</l>", "\u{feff}<l>[A]</l>"),
     ] {
         let (before, after) = (rows(before), rows(after));
@@ -426,7 +426,11 @@ fn totals_stay_or_go_and_the_innermost_container_is_nothing_when_nothing_is_left
         ("{'data':{'row':[R]},'count':'2'}", "{'data':null,'count':'2'}", "{'data':null}"),
         ("{'data':{'row':[[R],[R]],'sum':'2'}}", "{'data':{'sum':'2'}}", "{'data':null}"),
         ("{'data':{'sum':'2', 'row':[R]}}", "{'data':{'sum':'2'}}", "{'data':null}"),
-        ("{'data':{'sum':'2', 'row':[[R],[A],[R]], 'count':3}}", "{'data':{'sum':'2', 'row':[A], 'count':3}}", "{'data':{ 'row':[A]}}"),
+        (
+            "{'data':{'sum':'2', 'row':[[R],[A],[R]], 'count':3}}",
+            "{'data':{'sum':'2', 'row':[A], 'count':3}}",
+            "{'data':{ 'row':[A]}}",
+        ),
         ("{'count':'2','data':{'count':3}}", "same", "{'data':null}"),
         ("{'count':'2','sum':'3'}", "same", "null"),
         ("{'data':{'row':null,'sum':1}}", "same", "{'data':{'row':null}}"),
@@ -443,7 +447,11 @@ fn totals_stay_or_go_and_the_innermost_container_is_nothing_when_nothing_is_left
         ("<r><data>[A]</data><count>2</count></r>", "same", "<r><data>[A]</data></r>"),
         ("<r> <count>2</count> <data>[R]</data></r>", "<r> <count>2</count> <data/></r>", "<r> <data/></r>"),
         ("<r><data>[R]<sum>2</sum>[R]<sum/></data></r>", "<r><data><sum>2</sum><sum/></data></r>", "<r><data/></r>"),
-        ("<r><data>[R] <sum>2</sum> [A]</data></r>", "<r><data> <sum>2</sum> [A]</data></r>", "<r><data> [A]</data></r>"),
+        (
+            "<r><data>[R] <sum>2</sum> [A]</data></r>",
+            "<r><data> <sum>2</sum> [A]</data></r>",
+            "<r><data> [A]</data></r>",
+        ),
         ("<r>\n<count>1</count>\n</r>", "same", "<r/>"),
         ("<r><data/><count>1</count></r>", "same", "<r><data/></r>"),
     ] {
@@ -652,15 +660,27 @@ fn a_survey_sees_every_row_however_the_answer_is_built() {
         (Json, "null", vec![]),
         (Json, r#"{"data":{"row":{"vendor":"a"}}}"#, vec!["a"]),
         (Json, r#"[{"x":1,"data":[[{"y":{},"row":[{"vendor":"a"},[{"vendor":"b"}]]}]]}]"#, vec!["a", "b"]),
-        (Json, r#"{"data":{"row":{"vendor":"a"},"row":{"vendor":"b"}},"data":{"row":{"vendor":"c"}}}"#, vec!["a", "b", "c"]),
-        (Json, r#"{"other":{"row":{"vendor":"a"}},"row":{"vendor":"b"},"data":{"data":{"row":{"vendor":"c"}}}}"#, vec![]),
+        (
+            Json,
+            r#"{"data":{"row":{"vendor":"a"},"row":{"vendor":"b"}},"data":{"row":{"vendor":"c"}}}"#,
+            vec!["a", "b", "c"],
+        ),
+        (
+            Json,
+            r#"{"other":{"row":{"vendor":"a"}},"row":{"vendor":"b"},"data":{"data":{"row":{"vendor":"c"}}}}"#,
+            vec![],
+        ),
         (Json, r#"{"data":{"row":[{"vendor":"a"},1,null,"x",{"vendor":"b","deal":{"vendor":"c"}}]}}"#, vec!["a", "b"]),
         (Json, r#"{"data":{"row":[{"vendor":"a"},{"vendor":"b"}"#, vec!["a", "b"]),
         (Json, r#"{"data":{"row":[{"vendor":"a"},{"vendor":"b""#, vec!["a"]),
         (Json, r#"{"data":{"row":{"vendor":["a"],"x":{"vendor":"b"}}}}"#, vec![]),
         (Json, r#"{"count":[{},[]],"data":{"row":[[],{},{"vendor":"a"}]}}"#, vec!["a"]),
         (Xml, "<r>text<data><!-- c --><row><vendor>a</vendor></row></data></r>", vec!["a"]),
-        (Xml, "<r><x/><data><row><vendor>a</vendor></row><row/></data><data><row><vendor>b</vendor></row></data></r>", vec!["a", "b"]),
+        (
+            Xml,
+            "<r><x/><data><row><vendor>a</vendor></row><row/></data><data><row><vendor>b</vendor></row></data></r>",
+            vec!["a", "b"],
+        ),
         (Xml, "<r><row><vendor>a</vendor></row><x><data><row><vendor>b</vendor></row></data></x></r>", vec![]),
         (Xml, "<r><data><row><vendor>a</vendor><row><vendor>b</vendor></row></row>", vec!["a"]),
     ] {
@@ -685,7 +705,9 @@ fn described(media: Media, rows: &Rows, owners: &[&str]) -> String {
         let (owner, mut fields) = (*owner, vec![("id", "1")]);
         match &rows.owner {
             Some(OwnerField::Field(field)) => fields.push((field, owner)),
-            Some(OwnerField::ByRole { vendor, affiliate }) => fields.extend([(&**vendor, "zeta"), (&**affiliate, owner)]),
+            Some(OwnerField::ByRole { vendor, affiliate }) => {
+                fields.extend([(&**vendor, "zeta"), (&**affiliate, owner)])
+            }
             None => {}
         }
         fields.extend(rows.role.as_deref().map(|role| (role, "AFFILIATE")));
@@ -693,7 +715,8 @@ fn described(media: Media, rows: &Rows, owners: &[&str]) -> String {
         let others = rows.counterparty.iter().map(|path| (&**path, "zeta"));
         let written = fields.into_iter().chain(others.take(1)).map(|(path, value)| match media {
             Json => {
-                let value = path.rsplit('.').fold(format!("\"{value}\""), |inner, name| format!("{{\"{name}\":{inner}}}"));
+                let value =
+                    path.rsplit('.').fold(format!("\"{value}\""), |inner, name| format!("{{\"{name}\":{inner}}}"));
                 value[1..value.len() - 1].to_owned()
             }
             _ => path.rsplit('.').fold(value.to_owned(), |inner, name| format!("<{name}>{inner}</{name}>")),
@@ -753,7 +776,9 @@ fn the_rows_of_every_endpoint_can_be_read() {
                 let expected = match (&*kept, &*rows.at, media) {
                     ([], "", Json) => "null".to_owned(),
                     ([], "", _) => "<any/>".to_owned(),
-                    ([], at, Json) => at.rsplit('.').skip(1).fold("null".to_owned(), |inner, name| format!("{{\"{name}\":{inner}}}")),
+                    ([], at, Json) => {
+                        at.rsplit('.').skip(1).fold("null".to_owned(), |inner, name| format!("{{\"{name}\":{inner}}}"))
+                    }
                     ([], at, _) => match at.rsplit('.').nth(1) {
                         Some(name) => format!("<any><{name}/></any>"),
                         None => "<any/>".to_owned(),

@@ -12,8 +12,10 @@ pub(crate) mod forwarded_requests;
 pub(crate) mod gateway_files;
 pub(crate) mod grammar;
 pub(crate) mod key_files;
+pub(crate) mod naive_rows;
 pub(crate) mod presented_keys;
 pub(crate) mod request_heads;
+pub(crate) mod rows;
 pub(crate) mod secret_masks;
 pub(crate) mod setup;
 pub(crate) mod simulated_requests;
@@ -22,15 +24,17 @@ pub(crate) mod simulated_requests;
 pub(crate) type Oracle = (&'static str, fn(&[u8]));
 
 /// Every oracle.
-pub(crate) const ALL: [Oracle; 10] = [
+pub(crate) const ALL: [Oracle; 12] = [
     ("answer_bodies_are_what_they_say", answer_bodies::check),
     ("answer_heads_read_one_way", answer_heads::check),
     ("call_targets_are_canonical", call_targets::check),
     ("forwarded_requests_obey_the_grammar", forwarded_requests::check),
     ("gateway_files_tell_no_secret", gateway_files::check),
+    ("json_rows_are_cut_cleanly", rows::check_json),
     ("key_files_tell_no_secret", key_files::check),
     ("no_key_survives_masking", secret_masks::check),
     ("only_whole_keys_identify", presented_keys::check),
     ("request_heads_read_one_way", request_heads::check),
     ("the_simulator_reads_anything", simulated_requests::check),
+    ("xml_rows_are_cut_cleanly", rows::check_xml),
 ];
