@@ -20,7 +20,7 @@ use crate::rejection::Rejection;
 
 /// How long it is kept who sold what has a receipt. The seller of a receipt does not change, but for some minutes after
 /// the purchase another one may sell something in the same breath.
-pub const KEPT_FOR: Duration = Duration::from_secs(60);
+pub const KEPT_FOR: Duration = Duration::from_mins(1);
 /// The most that are kept, a few MiB in all. At ClickBank's ten look-ups a second, far fewer are.
 const MOST: usize = 8_192;
 

@@ -67,7 +67,7 @@ pub struct Forward {
 
 /// How requests get to ClickBank.
 enum Way {
-    Network(Network),
+    Network(Box<Network>),
     InProcess(Box<InProcess>),
 }
 
@@ -81,7 +81,7 @@ impl Forward {
     /// Over the network, with connections of its own.
     #[must_use]
     pub fn new(upstream: &Upstream) -> Self {
-        Self::by(upstream, Way::Network(Network::new(upstream)))
+        Self::by(upstream, Way::Network(Box::new(Network::new(upstream))))
     }
 
     /// To a function of this process: what is measured or tried then is the gateway alone.

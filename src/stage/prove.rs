@@ -7,6 +7,7 @@
 //! the one refusal.
 
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,9 +173,8 @@ impl Prove {
         })
         .map_err(|_| Rejection::AnswerUnreadable)?;
         if outside {
-            if policy.credentials.doubt(id) {
-                passage.trail.facts().alarm("reach-wider-than-declared");
-            }
+            policy.credentials.doubt(id);
+            passage.trail.facts().alarm("reach-wider-than-declared");
         } else {
             if !declared.declared().is_subset(&found) {
                 passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");
@@ -277,8 +277,17 @@ impl Prove {
         Ok(owned)
     }
 
-    /// Asks ClickBank, in the way of every call.
-    async fn ask(&self, passage: &Passage, permit: &LookupPermit, question: Question<'_>) -> Result<Read, Rejection> {
+    /// Asks ClickBank, in the way of every call. Few calls need it, so what it takes is not part of all of them.
+    fn ask<'a>(
+        &'a self,
+        passage: &'a Passage,
+        permit: &'a LookupPermit,
+        question: Question<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Read, Rejection>> + Send + 'a>> {
+        Box::pin(self.send(passage, permit, question))
+    }
+
+    async fn send(&self, passage: &Passage, permit: &LookupPermit, question: Question<'_>) -> Result<Read, Rejection> {
         // A receipt of ClickBank's own that makes no call belongs to nobody.
         let look_up = permit.ask(passage, question).ok_or(Rejection::NotYoursOrUnknown)?;
         passage.trail.facts().look_ups += 1;
@@ -301,10 +310,10 @@ impl Step for Prove {
     type Out = Proven;
 
     async fn step(&self, mut permitted: Permitted) -> Result<Proven, Rejection> {
-        let turn_by = Instant::now() + permitted.passage.snapshot.limits.max_wait;
-        permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
         let caller = permitted.permit.caller();
         self.shape.admit(&mut permitted.passage, caller).await?;
+        let turn_by = Instant::now() + permitted.passage.snapshot.limits.max_wait;
+        permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
         let permitted = self.see_reach(permitted).await?;
         let receipt = match permitted.permit.safeguard() {
             Safeguard::LookedUp { subject, .. } => Some(self.look_up(&permitted, subject).await?),

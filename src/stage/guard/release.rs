@@ -37,7 +37,6 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
     let reach = credential.map(|id| policy.credentials.reach(id, endpoint.permissions)).unwrap_or_default();
     let seen = Names::new(&policy.nicknames, reach);
     match safeguard {
-        Safeguard::Document | Safeguard::NobodysData => Ok(()),
         Safeguard::Confined { .. } => {
             let checked = check_owners(read, endpoint, &seen);
             if checked.is_err()
@@ -73,7 +72,12 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
                 Subject::List(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
             }
         }
-        Safeguard::LookedUp { .. } => Ok(()),
+        // What ClickBank says of what was proven to be the caller's is the caller's to hear.
+        Safeguard::LookedUp { .. } => {
+            keep_words(read);
+            Ok(())
+        }
+        Safeguard::Document | Safeguard::NobodysData => Ok(()),
     }
 }
 
@@ -107,6 +111,14 @@ fn reader<'r>(read: &Read, endpoint: &Endpoint, rows: &'r Rows, totals: Totals) 
     Reader::new(rows, read.proven().call().role_in_path(endpoint), totals)
 }
 
+/// Of what explains why there is no answer only plain text stays, which is what ClickBank explains itself in. JSON or XML
+/// could have rows.
+fn keep_words(read: &mut Read) {
+    if read.media != Some(Media::Text) {
+        read.drop_body();
+    }
+}
+
 /// Lets through the rows of a list, which may be none.
 fn filter_list(
     read: &mut Read,
@@ -115,10 +127,7 @@ fn filter_list(
     judge: impl FnMut(&Row<'_>) -> Verdict,
 ) -> Result<(), Withheld> {
     if !read.is_answer() {
-        // Rows could stand in JSON or XML. ClickBank explains itself in plain text.
-        if read.media != Some(Media::Text) {
-            read.drop_body();
-        }
+        keep_words(read);
         return Ok(());
     }
     // What has no rows is a count of what the request was confined to.
