@@ -80,34 +80,44 @@ impl World {
 
     fn behind_a_wide_one(&self, request: &Request, effective: &Names, credential: &str) -> String {
         let known = &request.fact;
-        let orders_as_affiliate = || match request.parameter("role") {
-            Some(role) => role == "AFFILIATE",
-            // What is missing would be added by the nickname's kind.
-            None => self
-                .nicknames
-                .iter()
-                .any(|(name, kind)| *kind == Kind::Affiliate && effective.len() == 1 && effective.contains(name)),
-        };
+        let allowed = |how: &str| format!("{how} by {credential} (wide) for {}", joined(effective));
         match known.source {
             _ if request.parameter("trace").is_some() => "Deny confined-credential-required forwarded".to_owned(),
-            "request" => format!("Allow owner-named by {credential} (wide) for {}", joined(effective)),
+            "request" => allowed("Allow owner-named"),
             "global" => format!("Allow nobodys-data by {credential} (wide)"),
-            "request_optional" if known.owner_parameter == "vendor" && orders_as_affiliate() => {
-                "Deny confined-credential-required affiliate-role".to_owned()
-            }
-            "request_optional" => "Deny not-supported filter".to_owned(),
+            "request_optional" => match self.why_not_confined(request, effective) {
+                Some(why) => format!("Deny confined-credential-required {why}"),
+                None => allowed("Allow request-confined"),
+            },
             "response" if known.path.contains('{') || known.path.ends_with("/accounts") => {
-                "Deny not-supported filter".to_owned()
+                allowed("AllowIfOwned rows-judged")
             }
-            "response" | "lookup_order_per_row" if request.has_exact_receipt() => {
-                "Deny not-supported look-up".to_owned()
-            }
+            "response" | "lookup_order_per_row" if request.has_exact_receipt() => allowed("AllowIfOwned looked-up"),
             "response" | "lookup_order_per_row" | "unavailable" => {
                 "Deny confined-credential-required unjudgeable".to_owned()
             }
-            "lookup_order" | "lookup_ticket_order" => "Deny not-supported look-up".to_owned(),
+            "lookup_order" | "lookup_ticket_order" => allowed("AllowIfOwned looked-up"),
             other => panic!("no rule for `{other}`"),
         }
+    }
+
+    /// Why a request with optional filters cannot be confined to one nickname as a seller.
+    fn why_not_confined(&self, request: &Request, effective: &Names) -> Option<&'static str> {
+        let orders = request.fact.owner_parameter == "vendor";
+        let role = request.parameter("role");
+        if orders && role == Some("AFFILIATE") {
+            return Some("affiliate-role");
+        }
+        let [only] = effective.iter().copied().collect::<Vec<_>>()[..] else { return Some("several") };
+        let (_, kind) = self.nicknames.iter().find(|(name, _)| *name == only).expect("it is declared");
+        // What is missing is added by the nickname's kind.
+        match (orders && role.is_none(), kind) {
+            (true, Kind::Affiliate) => return Some("affiliate-role"),
+            (true, Kind::Both) => return Some("role-missing"),
+            _ => {}
+        }
+        let vendor = request.parameter("vendor").filter(|_| orders);
+        vendor.filter(|vendor| vendor.to_lowercase() != only).map(|_| "other-filter")
     }
 
     /// The nicknames that have every one of these permissions.
