@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::config::{Secrets, built_in_endpoints};
 use crate::domain::catalogue::Catalogue;
+use crate::domain::decision::behind_a_wide_credential;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::permission::Permission;
 use crate::domain::target::API_PREFIX;
@@ -29,6 +30,7 @@ struct Shown<'a> {
     path: String,
     permissions: Vec<&'static str>,
     owner_shows_in: &'static str,
+    behind_a_wide_credential: &'static str,
     changes: &'static str,
     paged: bool,
     added_by_configuration: bool,
@@ -52,6 +54,7 @@ impl<'a> Shown<'a> {
             path: format!("{API_PREFIX}{}", endpoint.path),
             permissions: endpoint.permissions.iter().map(Permission::as_str).collect(),
             owner_shows_in: endpoint.owner.description(),
+            behind_a_wide_credential: behind_a_wide_credential(endpoint),
             changes: endpoint.changes.as_str(),
             paged: endpoint.paged,
             added_by_configuration: endpoint.added,
@@ -116,13 +119,14 @@ fn show(endpoint: &Endpoint, format: OutputFormat) -> anyhow::Result<()> {
     let colour = output::colour();
     let boxes = endpoint.permissions.iter().map(Permission::clickbank_name).collect::<Vec<_>>();
     let mut text = format!(
-        "{}\n{} {API_PREFIX}{}\n\npermission      {}\nchanges         {}\nowner shows in  {}\npages           {}\n",
+        "{}\n{} {API_PREFIX}{}\n\npermission      {}\nchanges         {}\nowner shows in  {}\nif wide         {}\npages           {}\n",
         styled(&endpoint.name, Style::Bold, colour),
         endpoint.method,
         endpoint.path,
         if boxes.is_empty() { "none".to_owned() } else { boxes.join(" and ") },
         endpoint.changes.as_str(),
         endpoint.owner.description(),
+        behind_a_wide_credential(endpoint),
         if endpoint.paged { "by the Page header" } else { "no" },
     );
     if endpoint.parameters.is_empty() {

@@ -324,6 +324,32 @@ impl Policy {
     }
 }
 
+/// What a call of this endpoint takes behind a credential that reaches more than the caller may see, in words: what
+/// [`Policy::decide`] would come to.
+#[must_use]
+pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
+    const REFUSED: &str = "refused";
+    let only_reads = endpoint.changes == Changes::Nothing;
+    match endpoint.owner {
+        Owner::Document => "no credential acts",
+        Owner::Credential => "never granted",
+        Owner::Nobody => "nothing more",
+        Owner::Parameter(_) => "nothing more: the request names the nickname",
+        Owner::Receipt(_) | Owner::Ticket(_) if !only_reads => "not in this release",
+        Owner::Receipt(_) => "the order is looked up: all its sellers have to be the caller's",
+        Owner::Ticket(_) => "the ticket and its order are looked up: all sellers have to be the caller's",
+        _ if !only_reads => REFUSED,
+        Owner::AccountFilter(_) => "one nickname at a time: `account` is added, rows are judged",
+        Owner::OrderFilters { .. } => {
+            "one nickname at a time, as a seller: `vendor` and `role=VENDOR` are added, rows are judged"
+        }
+        Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => "others' rows are cut out",
+        Owner::AnswerList(_) if shows_owner(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
+        Owner::Tickets(_) => "an exact `receipt`, whose order is looked up; else refused",
+        Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Nowhere => REFUSED,
+    }
+}
+
 /// Whether the answer's rows name their owner.
 fn shows_owner(endpoint: &Endpoint) -> bool {
     endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some())

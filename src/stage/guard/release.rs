@@ -56,7 +56,7 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
         Safeguard::LookedUp { subject, .. } if read.is_answer() => {
             let receipt = read.proven().receipt().ok_or(Withheld::NotYours)?.to_owned();
             let about = |row: &Row<'_>, is_its: fn(&str, &str) -> bool| {
-                if row.receipt().text().is_some_and(|text| is_its(text, &receipt)) {
+                if !row.is_flawed() && row.receipt().text().is_some_and(|text| is_its(text, &receipt)) {
                     Verdict::Keep
                 } else {
                     Verdict::Refuse
