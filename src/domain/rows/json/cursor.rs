@@ -110,7 +110,7 @@ impl<'a> Cursor<'a> {
                 [b'"', ..] => break,
                 [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 2,
                 [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => {
-                    self.at += 6
+                    self.at += 6;
                 }
                 _ => return Err(Unreadable),
             }
