@@ -67,7 +67,7 @@ fn fields(rows: &Rows) -> Vec<&str> {
     }
 }
 
-/// The members of a row that say whose it is, as they should be.
+/// The members of a row that say whose it is, nearly always as they should be.
 fn plain(rows: &Rows, choices: &mut Choices<'_>) -> Vec<(String, String)> {
     let mut members = Vec::new();
     for field in fields(rows) {
@@ -79,6 +79,11 @@ fn plain(rows: &Rows, choices: &mut Choices<'_>) -> Vec<(String, String)> {
         members.push((role.clone(), word.to_owned()));
     }
     members.extend(rows.receipt.clone().map(|receipt| (receipt, "ABCD1234".to_owned())));
+    if let Some((name, _)) = members.first_mut()
+        && choices.rarely(12)
+    {
+        *name = if choices.rarely(2) { name.to_uppercase() } else { format!("n:{name}") };
+    }
     members
 }
 
@@ -119,7 +124,7 @@ fn json_container(rows: &Rows, path: &[&str], level: usize, choices: &mut Choice
     };
     members.push(json_member(path[level], &value, choices));
     for total in &rows.totals {
-        if (level == 0 || level + 1 == path.len()) && choices.below(3) == 1 {
+        if choices.below(3) == 1 && (level == 0 || level + 1 == path.len() || choices.rarely(3)) {
             let values = [format!("\"{TOTAL}\""), TOTAL.to_owned(), format!("{{\"z\":[{TOTAL},{{}}]}}")];
             let value = choices.one_of(&values).clone();
             members.push(json_member(total, &value, choices));
@@ -251,7 +256,7 @@ fn xml_container(tag: &str, rows: &Rows, path: &[&str], level: usize, choices: &
         Some(_) => vec![xml_container(path[level], rows, path, level + 1, choices)],
     };
     for total in &rows.totals {
-        if (level == 0 || level + 1 == path.len()) && choices.below(3) == 1 {
+        if choices.below(3) == 1 && (level == 0 || level + 1 == path.len() || choices.rarely(3)) {
             let total = format!("<{total}><z>{TOTAL}</z></{total}>");
             children.insert(choices.below(children.len() + 1), total);
         }
