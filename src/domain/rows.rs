@@ -11,6 +11,7 @@
 
 mod edit;
 mod json;
+mod name;
 mod row;
 mod xml;
 
@@ -19,7 +20,8 @@ use thiserror::Error;
 pub use self::edit::Edit;
 pub use self::row::{Field, Readings, Row, Standing};
 
-use self::row::{Deciding, Hits, looks_like};
+use self::name::{Known, Name};
+use self::row::{Deciding, Hits};
 use super::answer::Media;
 use super::endpoint::{OwnerField, Party, Rows};
 
@@ -59,8 +61,10 @@ pub enum ReadError {
 pub struct Reader<'r> {
     /// Names on the way from the root to a row; none where the root is the row.
     path: Vec<&'r str>,
+    /// The last of them.
+    row_name: Option<Known<'r>>,
     /// Of the fields that are read, in the order of [`Row`]'s.
-    fields: [Option<&'r str>; 4],
+    fields: [Option<Known<'r>>; 4],
     deciding: Deciding,
     counterparty: &'r [String],
     totals: &'r [String],
@@ -83,10 +87,12 @@ impl<'r> Reader<'r> {
                 (Some(vendor), Some(affiliate), deciding)
             }
         };
+        let path: Vec<&str> = if rows.at.is_empty() { Vec::new() } else { rows.at.split('.').collect() };
+        let fields = [owner, affiliate, rows.role.as_ref(), rows.receipt.as_ref()];
         Self {
-            path: if rows.at.is_empty() { Vec::new() } else { rows.at.split('.').collect() },
-            fields: [owner, affiliate, rows.role.as_ref(), rows.receipt.as_ref()]
-                .map(|field| field.map(String::as_str)),
+            row_name: path.last().copied().map(Known::new),
+            path,
+            fields: fields.map(|field| field.map(|name| Known::new(name))),
             deciding,
             counterparty: &rows.counterparty,
             totals: &rows.totals,
@@ -99,13 +105,13 @@ impl<'r> Reader<'r> {
     }
 
     /// Which fields a member of a row could be taken for.
-    fn hits(&self, media: Media, name: &str) -> Hits {
+    fn hits(&self, name: &Name<'_>) -> Hits {
         let mut hits = Hits::default();
         for (field, bit) in self.fields.iter().zip([1, 2, 4, 8]) {
-            let Some(field) = *field else { continue };
-            if field == name {
+            let Some(field) = field else { continue };
+            if name.is(field) {
                 hits.exact |= bit;
-            } else if looks_like(local(media, field), local(media, name)) {
+            } else if name.looks_like(field) {
                 hits.alike |= bit;
             }
         }
@@ -113,20 +119,18 @@ impl<'r> Reader<'r> {
     }
 
     /// Whether something of this name could be taken for a row.
-    fn is_like_a_row(&self, media: Media, name: &str) -> bool {
-        self.path.last().is_some_and(|row| looks_like(local(media, row), local(media, name)))
+    fn is_like_a_row(&self, name: &Name<'_>) -> bool {
+        self.row_name.as_ref().is_some_and(|row| name.looks_like(row))
     }
 
     /// Whether something of this name, below the members of a row, could be taken for a row or an owner.
-    fn is_like_a_row_or_owner(&self, media: Media, name: &str) -> bool {
-        let [owner, affiliate, ..] = self.fields;
-        let owners = [owner, affiliate].into_iter().flatten();
-        self.is_like_a_row(media, name)
-            || owners.into_iter().any(|owner| looks_like(local(media, owner), local(media, name)))
+    fn is_like_a_row_or_owner(&self, name: &Name<'_>) -> bool {
+        let [owner, affiliate, ..] = &self.fields;
+        self.is_like_a_row(name) || [owner, affiliate].into_iter().flatten().any(|owner| name.looks_like(owner))
     }
 
     /// Whether the names lead from a row to a field that names another party.
-    fn is_counterparty<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> bool {
+    fn is_counterparty<'n>(&self, names: &(impl Iterator<Item = &'n str> + Clone)) -> bool {
         self.counterparty.iter().any(|path| path.split('.').eq(names.clone()))
     }
 
@@ -135,14 +139,6 @@ impl<'r> Reader<'r> {
         let beside_rows = level + 1 == self.path.len();
         let total = self.totals.iter().position(|total| total == name);
         total.filter(|_| level == 0 || beside_rows)
-    }
-}
-
-/// A name without its prefix, which is known to the XML only.
-fn local(media: Media, name: &str) -> &str {
-    match media {
-        Media::Xml => name.rsplit_once(':').map_or(name, |(_, local)| local),
-        Media::Json | Media::Text => name,
     }
 }
 

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use self::cursor::{Cursor, Scalar, Text};
 use self::keys::Keys;
 use super::edit::{Edit, Members};
+use super::name::Name;
 use super::row::{Hits, Row};
 use super::{ReadError, Reader, Unreadable, Verdict};
-use crate::domain::answer::{MAX_NESTING, Media};
+use crate::domain::answer::MAX_NESTING;
 
 /// What stands where nothing is left: the image of an element without content.
 const NOTHING: &str = "null";
@@ -288,24 +289,24 @@ impl<'a, 'r> Walk<'a, 'r> {
         if let Some(open) = self.open.last_mut() {
             open.name = Some(key);
         }
+        let candidate = Name::json(&name);
         if !row.is_flawed() {
             self.keys.add(&name, key.at());
-            let reader = self.reader;
             let flawed = if of_row {
-                reader.is_like_a_row(Media::Json, &name)
+                self.reader.is_like_a_row(&candidate)
             } else {
-                reader.is_like_a_row_or_owner(Media::Json, &name) && !(is_row && self.is_counterparty())
+                self.reader.is_like_a_row_or_owner(&candidate) && !(is_row && self.is_counterparty())
             };
             if flawed {
                 row.flaw();
             }
         }
-        Ok(if of_row { self.reader.hits(Media::Json, &name) } else { Hits::default() })
+        Ok(if of_row { self.reader.hits(&candidate) } else { Hits::default() })
     }
 
     fn is_counterparty(&self) -> bool {
         let names: Vec<Cow<'_, str>> =
             self.open.iter().filter_map(|open| open.name).map(|name| name.decoded().0).collect();
-        self.reader.is_counterparty(names.iter().map(AsRef::as_ref))
+        self.reader.is_counterparty(&names.iter().map(AsRef::as_ref))
     }
 }

@@ -1,6 +1,7 @@
 //! One row, as far as it says whose it is.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::mem;
 
 use crate::domain::endpoint::Party;
@@ -10,7 +11,7 @@ use crate::domain::nickname::Nickname;
 const MAX_READINGS: usize = 16;
 
 /// A field of a row, as every reader would read it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Field<'a> {
     /// Not there, under no name that could be taken for its.
     #[default]
@@ -22,7 +23,7 @@ pub enum Field<'a> {
 }
 
 /// What readers may see in a field.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Readings<'a> {
     texts: Vec<Cow<'a, str>>,
     /// Something has exactly the field's name.
@@ -41,6 +42,38 @@ impl Readings<'_> {
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.named && !self.open
+    }
+}
+
+// What an answer says is a customer's or a caller's, and shows nowhere.
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("Missing"),
+            Self::Text(_) => f.write_str("Text(..)"),
+            Self::Unclear(readings) => f.debug_tuple("Unclear").field(readings).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Readings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} texts{}", self.texts.len(), if self.is_complete() { "" } else { " at least" })
+    }
+}
+
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [owner_or_vendor, affiliate, role, receipt] = &self.fields;
+        f.debug_struct("Row")
+            .field("owner_or_vendor", owner_or_vendor)
+            .field("affiliate", affiliate)
+            .field("role", role)
+            .field("receipt", receipt)
+            .field("party", &self.party())
+            .field("flawed", &self.flawed)
+            .finish()
     }
 }
 
@@ -127,7 +160,7 @@ impl Hits {
 }
 
 /// A row of an answer, as far as it says whose it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Row<'a> {
     /// Owner or vendor, affiliate, role, receipt.
     fields: [Field<'a>; 4],
@@ -234,17 +267,4 @@ impl<'a> Row<'a> {
             Party::Affiliate => self.affiliate(),
         }
     }
-}
-
-/// Whether two names differ in the case of letters at most. Readers that disregard case do so beyond ASCII, too: the
-/// Kelvin sign is a `k` to them.
-pub(super) fn looks_like(one: &str, other: &str) -> bool {
-    if one.is_ascii() && other.is_ascii() {
-        return one.eq_ignore_ascii_case(other);
-    }
-    fold(one).eq(fold(other))
-}
-
-fn fold(text: &str) -> impl Iterator<Item = char> {
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

@@ -27,7 +27,7 @@ fn orders() -> Rows {
 fn nested() -> Rows {
     let totals = vec!["count".to_owned(), "sum".to_owned()];
     let counterparty = vec!["deal.vendor".to_owned()];
-    Rows { totals, counterparty, ..rows("data.row", Some(OwnerField::Field("vendor".to_owned()))) }
+    Rows { counterparty, totals, ..rows("data.row", Some(OwnerField::Field("vendor".to_owned()))) }
 }
 
 /// One row, which is the answer.
@@ -78,7 +78,7 @@ fn only_row<'a>(media: Media, rows: &Rows, party: Option<Party>, body: &'a str) 
     let surveyed = RefCell::new(Vec::new());
     survey(media, body, &Reader::new(rows, party, Totals::Keep), |row| surveyed.borrow_mut().push(row.clone()));
     let (seen, surveyed) = (seen.into_inner(), surveyed.into_inner());
-    assert_eq!(format!("{surveyed:?}"), format!("{seen:?}"), "{body}");
+    assert_eq!(surveyed, seen, "{body}");
     seen.into_iter().next().unwrap()
 }
 
@@ -247,6 +247,14 @@ fn a_row_without_an_owner_is_nobodys_and_has_its_receipt() {
             (receipt, None, Unclear),
             "{body}"
         );
+    }
+}
+
+#[test]
+fn nothing_that_an_answer_says_shows_in_debug() {
+    for body in [r#"{"orderData":{"vendor":"acme"}}"#, r#"{"orderData":{"vendor":"acme","vendor":"acme"}}"#] {
+        let shown = format!("{:?}", only_row(Json, &orders(), None, body));
+        assert!(shown.contains("owner") && !shown.contains("acme"), "{shown}");
     }
 }
 
@@ -597,7 +605,7 @@ fn what_is_no_answer_is_unreadable() {
         (Json, r#"{"data":}"#),
         (Json, r#"{"data":null,}"#),
         (Json, r#"{"data":null}x"#),
-        (Json, r#"{data:null}"#),
+        (Json, r"{data:null}"),
         (Json, r#"{"data":{"row":[{"vendor":"acme"}}}"#),
         (Json, r#"{"data":{"row":[{"vendor":"acme"},]}}"#),
         (Json, r#"{"data":{"row":{"a":01}}}"#),
@@ -706,7 +714,7 @@ fn described(media: Media, rows: &Rows, owners: &[&str]) -> String {
         match &rows.owner {
             Some(OwnerField::Field(field)) => fields.push((field, owner)),
             Some(OwnerField::ByRole { vendor, affiliate }) => {
-                fields.extend([(&**vendor, "zeta"), (&**affiliate, owner)])
+                fields.extend([(&**vendor, "zeta"), (&**affiliate, owner)]);
             }
             None => {}
         }
@@ -731,11 +739,12 @@ fn described(media: Media, rows: &Rows, owners: &[&str]) -> String {
         let whole = path.fold(list, |inner, name| format!("{{\"{name}\":{inner}}}"));
         totals.fold(whole, |whole, total| format!("{{\"{total}\":\"7\",{}", &whole[1..]))
     } else if let Some(name) = rows.at.rsplit('.').next().filter(|name| !name.is_empty()) {
-        let list = owners.iter().map(|owner| format!("<{name}>{}</{name}>", row(owner).concat())).collect();
+        let list: Vec<String> =
+            owners.iter().map(|owner| format!("<{name}>{}</{name}>", row(owner).concat())).collect();
         let path = rows.at.rsplit('.').skip(1);
-        let whole = path.fold(list, |inner: String, name| format!("<{name}>{inner}</{name}>"));
-        let totals: String = totals.map(|total| format!("<{total}>7</{total}>")).collect();
-        format!("<any>{totals}{whole}</any>")
+        let whole = path.fold(list.concat(), |inner, name| format!("<{name}>{inner}</{name}>"));
+        let totals: Vec<String> = totals.map(|total| format!("<{total}>7</{total}>")).collect();
+        format!("<any>{}{whole}</any>", totals.concat())
     } else {
         format!("<any>{}</any>", owners.iter().flat_map(row).collect::<String>())
     }

@@ -7,9 +7,10 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
 use super::edit::{Edit, Members};
+use super::name::Name;
 use super::row::{Hits, Row};
 use super::{ReadError, Reader, Unreadable, Verdict};
-use crate::domain::answer::{MAX_NESTING, Media};
+use crate::domain::answer::MAX_NESTING;
 
 /// The end of a tag, where nothing is left between it and its end tag.
 const NOTHING: &str = "/>";
@@ -317,11 +318,12 @@ impl<'a, 'r> Walk<'a, 'r> {
             return Err(Unreadable);
         }
         let of_row = is_row && self.open.is_empty();
+        let candidate = Name::xml(tag.name);
         let flawed = if of_row {
-            self.reader.is_like_a_row(Media::Xml, tag.name)
+            self.reader.is_like_a_row(&candidate)
         } else {
             let names = self.open.iter().copied().chain([tag.name]);
-            self.reader.is_like_a_row_or_owner(Media::Xml, tag.name) && !(is_row && self.reader.is_counterparty(names))
+            self.reader.is_like_a_row_or_owner(&candidate) && !(is_row && self.reader.is_counterparty(&names))
         };
         if flawed {
             row.flaw();
@@ -329,7 +331,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         if !tag.is_empty {
             self.open.push(tag.name);
         }
-        Ok(if of_row { self.reader.hits(Media::Xml, tag.name) } else { Hits::default() })
+        Ok(if of_row { self.reader.hits(&candidate) } else { Hits::default() })
     }
 }
 

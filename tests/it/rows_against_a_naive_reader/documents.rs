@@ -20,6 +20,10 @@ impl Choices<'_> {
         &all[self.below(all.len())]
     }
 
+    fn word(&mut self, words: &[&'static str]) -> &'static str {
+        words[self.below(words.len())]
+    }
+
     /// Once in so many times.
     fn rarely(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
@@ -32,7 +36,7 @@ impl Choices<'_> {
     }
 
     fn space(&mut self) -> &'static str {
-        *self.one_of(&["", "", "", "", " ", "\n\t"])
+        self.word(&["", "", "", "", " ", "\n\t"])
     }
 }
 
@@ -63,7 +67,7 @@ fn fields(rows: &Rows) -> Vec<&str> {
     }
 }
 
-/// The members of a row that say whose it is, as they should be.
+/// The members of a row that say whose it is, nearly always as they should be.
 fn plain(rows: &Rows, choices: &mut Choices<'_>) -> Vec<(String, String)> {
     let mut members = Vec::new();
     for field in fields(rows) {
@@ -75,6 +79,11 @@ fn plain(rows: &Rows, choices: &mut Choices<'_>) -> Vec<(String, String)> {
         members.push((role.clone(), word.to_owned()));
     }
     members.extend(rows.receipt.clone().map(|receipt| (receipt, "ABCD1234".to_owned())));
+    if let Some((name, _)) = members.first_mut()
+        && choices.rarely(12)
+    {
+        *name = if choices.rarely(2) { name.to_uppercase() } else { format!("n:{name}") };
+    }
     members
 }
 
@@ -99,7 +108,7 @@ const WORDS: [&str; 9] = ["rival", "acme", "VENDOR", "AFFILIATE", "zeta", "", "n
 fn json(rows: &Rows, path: &[&str], choices: &mut Choices<'_>) -> String {
     let (before, after) = (choices.space(), choices.space());
     let value = match path {
-        [] if choices.rarely(6) => (*choices.one_of(&["null", "{}", "[]", "1", "\"x\""])).to_owned(),
+        [] if choices.rarely(6) => choices.word(&["null", "{}", "[]", "1", "\"x\""]).to_owned(),
         [] => json_row(rows, choices),
         path => json_container(rows, path, 0, choices),
     };
@@ -115,7 +124,7 @@ fn json_container(rows: &Rows, path: &[&str], level: usize, choices: &mut Choice
     };
     members.push(json_member(path[level], &value, choices));
     for total in &rows.totals {
-        if (level == 0 || level + 1 == path.len()) && choices.below(3) == 1 {
+        if choices.below(3) == 1 && (level == 0 || level + 1 == path.len() || choices.rarely(3)) {
             let values = [format!("\"{TOTAL}\""), TOTAL.to_owned(), format!("{{\"z\":[{TOTAL},{{}}]}}")];
             let value = choices.one_of(&values).clone();
             members.push(json_member(total, &value, choices));
@@ -153,7 +162,7 @@ fn json_list(rows: &Rows, choices: &mut Choices<'_>) -> String {
     let number = *choices.one_of(&[2, 1, 3, 0, 5, 1, 2, 3]);
     let mut elements: Vec<String> = (0..number).map(|_| json_row(rows, choices)).collect();
     if choices.rarely(30) {
-        let odd = (*choices.one_of(&["null", "1", "[]", "\"x\""])).to_owned();
+        let odd = choices.word(&["null", "1", "[]", "\"x\""]).to_owned();
         elements.insert(choices.below(elements.len() + 1), odd);
     }
     if let [only] = &*elements
@@ -192,13 +201,11 @@ fn json_row(rows: &Rows, choices: &mut Choices<'_>) -> String {
 
 fn json_value(rows: &Rows, depth: usize, choices: &mut Choices<'_>) -> String {
     match choices.below(if depth > 2 { 6 } else { 9 }) {
-        0 | 1 => format!("\"{}\"", choices.one_of(&WORDS)),
+        0 | 1 => format!("\"{}\"", choices.word(&WORDS)),
         2 => "null".to_owned(),
-        3 => (*choices.one_of(&["-0.5e+3", "true", "0"])).to_owned(),
+        3 => choices.word(&["-0.5e+3", "true", "0"]).to_owned(),
         4 => r#"{"@nil":"true"}"#.to_owned(),
-        5 => {
-            (*choices.one_of(&[r#""\ud83d\ude00""#, r#""\ud800acme""#, r#""\u0061cme""#, r#""r\u0069val""#])).to_owned()
-        }
+        5 => choices.word(&[r#""\ud83d\ude00""#, r#""\ud800acme""#, r#""\u0061cme""#, r#""r\u0069val""#]).to_owned(),
         6 => {
             let values: Vec<String> = (0..choices.below(3)).map(|_| json_value(rows, depth + 1, choices)).collect();
             format!("[{}]", values.join(","))
@@ -219,7 +226,7 @@ fn xml(rows: &Rows, path: &[&str], choices: &mut Choices<'_>) -> String {
     let before = *choices.one_of(&["", "", "<?xml version=\"1.0\"?>", "\u{feff}<?xml version='1.0'?>\n", "\n"]);
     let after = if choices.rarely(40) { "<!-- after -->" } else { choices.space() };
     let root = match path {
-        [] if choices.rarely(8) => (*choices.one_of(&["<r/>", "<r>x</r>", "<r> </r>", "<r a='b'/>"])).to_owned(),
+        [] if choices.rarely(8) => choices.word(&["<r/>", "<r>x</r>", "<r> </r>", "<r a='b'/>"]).to_owned(),
         [] => xml_row("r", rows, choices),
         path => xml_container("r", rows, path, 0, choices),
     };
@@ -249,7 +256,7 @@ fn xml_container(tag: &str, rows: &Rows, path: &[&str], level: usize, choices: &
         Some(_) => vec![xml_container(path[level], rows, path, level + 1, choices)],
     };
     for total in &rows.totals {
-        if (level == 0 || level + 1 == path.len()) && choices.below(3) == 1 {
+        if choices.below(3) == 1 && (level == 0 || level + 1 == path.len() || choices.rarely(3)) {
             let total = format!("<{total}><z>{TOTAL}</z></{total}>");
             children.insert(choices.below(children.len() + 1), total);
         }
@@ -269,7 +276,8 @@ fn xml_container(tag: &str, rows: &Rows, path: &[&str], level: usize, choices: &
         };
         children.insert(choices.below(children.len() + 1), odd);
     }
-    let inner: String = children.iter().map(|child| format!("{}{child}", choices.space())).collect();
+    let spaced: Vec<String> = children.iter().map(|child| format!("{}{child}", choices.space())).collect();
+    let inner = spaced.concat();
     let attributes = attributes(choices);
     if inner.is_empty() && choices.rarely(2) {
         return format!("<{tag}{attributes}/>");
@@ -297,7 +305,7 @@ fn xml_row(tag: &str, rows: &Rows, choices: &mut Choices<'_>) -> String {
         children.pop();
     }
     if choices.rarely(12) {
-        children.push((*choices.one_of(&["<!-- c -->", "text", "&amp;", "<![CDATA[<b>]]>"])).to_owned());
+        children.push(choices.word(&["<!-- c -->", "text", "&amp;", "<![CDATA[<b>]]>"]).to_owned());
     }
     if let Some(path) = rows.counterparty.first()
         && choices.rarely(4)
@@ -317,7 +325,7 @@ fn xml_row(tag: &str, rows: &Rows, choices: &mut Choices<'_>) -> String {
 fn xml_element(name: &str, rows: &Rows, depth: usize, choices: &mut Choices<'_>) -> String {
     let name = if choices.rarely(6) { format!("n:{name}") } else { name.to_owned() };
     let inner = match choices.below(if depth > 2 { 5 } else { 8 }) {
-        0..3 => (*choices.one_of(&WORDS)).to_owned(),
+        0..3 => choices.word(&WORDS).to_owned(),
         3 => "&#x61;cme".to_owned(),
         4 => return format!("<{name} xsi:nil='true'/>"),
         _ => (0..choices.below(3)).map(|_| xml_element(&self::name(rows, choices), rows, depth + 1, choices)).collect(),

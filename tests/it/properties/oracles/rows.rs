@@ -98,7 +98,7 @@ pub(crate) fn compare(
         Media::Json => naive_rows::json::survey(question, body),
         _ => naive_rows::xml::survey(question, body),
     };
-    assert!(!text.is_some() || rows[..] == naive[..rows.len()], "{body}: {rows:?}, but {naive:?}");
+    assert!(text.is_none() || rows[..] == naive[..rows.len()], "{body}: {rows:?}, but {naive:?}");
     assert_eq!(surveyed, all, "{body}");
     let Ok(edit) = edit else {
         assert!(text.is_none() || refused, "unreadable, but would be {text:?}: {body}");
