@@ -1,5 +1,5 @@
-//! What a decision costs: `identify`, `classify`, `resolve` and `authorize`, with 10, 10,000 and 100,000 keys; and what
-//! reading a head strictly costs before it.
+//! What a decision costs: `identify`, `classify`, `resolve` and `authorize`, with 10, 10,000 and 100,000 keys; what a
+//! look-up costs whose answer is known; and what reading a head strictly costs before it.
 //!
 //! Nanoseconds and allocations:
 //!
@@ -22,6 +22,7 @@ use bytes::Bytes;
 use clickbank_gateway::config::{self, Secrets};
 use clickbank_gateway::domain::secret::KeyDigest;
 use clickbank_gateway::http1::request::HeadReader;
+use clickbank_gateway::known::{Owned, Question, Subject};
 use clickbank_gateway::snapshot::Snapshot;
 use clickbank_gateway::stage::Check as _;
 use clickbank_gateway::stage::arrive::{Arrived, arrive};
@@ -126,6 +127,23 @@ fn product_by_sku(bencher: Bencher<'_, '_>, keys: usize) {
 fn digest_of_a_key_alone(bencher: Bencher<'_, '_>) {
     let key = key(1);
     bencher.bench(|| KeyDigest::of(black_box(key.as_bytes())));
+}
+
+/// Whose order it is, found among as many as are kept.
+#[divan::bench]
+fn cached_look_up(bencher: Bencher<'_, '_>) {
+    let snapshot = snapshot(10);
+    let question = |number: usize| Question {
+        caller: snapshot.policy.matrix.callers().next().expect("a caller"),
+        credential: snapshot.policy.credentials.iter().next().expect("a credential").0,
+        subject: Subject::Order(format!("R{number:07}").into()),
+    };
+    for number in 0..8_000 {
+        let receipt = format!("R{number:07}").into();
+        snapshot.known.keep(question(number), Owned { receipt, sellers: Arc::default() });
+    }
+    let asked = question(4_711);
+    bencher.bench(|| snapshot.known.owned(black_box(&asked)).expect("it is known"));
 }
 
 /// A head as a client's library writes it.
