@@ -37,6 +37,7 @@ mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
 mod pacing;
+mod promise;
 mod properties;
 mod real_clients;
 mod secrets_do_not_leak;
