@@ -11,6 +11,7 @@
 mod alike;
 mod check;
 mod coverage;
+mod forgery;
 mod gateway;
 mod hostile;
 mod ideal;
@@ -26,7 +27,7 @@ use std::time::Instant;
 use tokio::runtime::Runtime;
 
 use self::check::{Broken, Case};
-use self::coverage::{Coverage, Kind};
+use self::coverage::Coverage;
 use self::gateway::Configured;
 use self::scene::Scene;
 

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use super::alike::alike;
 use super::coverage::{Coverage, Kind};
 use super::gateway::{Answered, Configured, Reply, Running, Seen};
-use super::hostile::Mangler;
+use super::hostile::{Form, Mangler};
 use super::ideal::{self, Acting};
 use super::planted::Planted;
 use super::random::Random;
@@ -45,7 +45,7 @@ impl<'a> Case<'a> {
         let caller = number % scene.callers.len();
         let (_, grants) = &scene.callers[caller];
         let twin = alike(scene, grants, &mut random);
-        let values = Values::of(scene, grants, &twin);
+        let values = Values::of(scene, grants, &twin, &mut random);
         let asks = (0..3 + random.below(6)).map(|_| Ask::make(&values, &mut random)).collect();
         let planted = Planted::of([&scene.records, &twin]);
         Self { scene, configured, world, caller, twin, asks, mangled: None, planted }
@@ -84,7 +84,9 @@ impl<'a> Case<'a> {
                 let before = if ask.fact.mutates { Some(running.with_world(|world| world.clone())) } else { None };
                 let done = running.with_world(|world| world.executed().len());
                 let (reply, seen) = running.call(runtime, caller, ask);
-                let judged = self.judge_safety(ask, &reply, &seen, running, done);
+                let forms = running.mangled();
+                let judged = self.judge_safety(ask, &reply, &seen, running, (done, &forms));
+                coverage.count_forms(&forms, reply.refusal().is_some());
                 judged.map_err(|what| broken(format!("{place}: {what}\n{}", shown(&reply))))?;
                 replies.push((reply, seen, before));
             }
@@ -149,24 +151,26 @@ impl<'a> Case<'a> {
     }
 
     /// Whatever ClickBank answers: nothing foreign shows, nothing foreign is changed, and ClickBank hears nothing that the
-    /// gateway did not write itself. `done` is how many changes there were before.
+    /// gateway did not write itself. `done` is how many changes there were before, and `forms` what was done to ClickBank's
+    /// answers.
     fn judge_safety(
         &self,
         ask: &Ask,
         reply: &Reply,
         seen: &[Seen],
         running: &Running,
-        done: usize,
+        (done, forms): (usize, &[Form]),
     ) -> Result<(), String> {
         let (caller, grants) = self.caller();
         let allowed = ideal::allowed(self.scene, grants, ask);
         // The gateway's own words may name what the caller is granted.
         let words = if reply.refusal().is_some() { self.scene.anywhere(grants) } else { allowed.clone() };
         let head: Vec<String> = reply.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        let mangled = running.mangled();
+        let (acting, _) = running.with_world(|world| ideal::acting(self.scene, world, grants, ask, seen))?;
+        let is_claimed = forms.iter().all(|form| form.is_claimed(ask.fact, acting));
         for text in [head.join("\n").as_bytes(), &reply.body, decoded(&reply.body).as_bytes()] {
-            if let Some(leak) = self.planted.leak(text, &words, &ask.sent()) {
-                return Err(format!("shows {leak}, mangled: {mangled:?}"));
+            if let Some(leak) = self.planted.leak(text, &words, &ask.sent()).filter(|_| is_claimed) {
+                return Err(format!("shows {leak} behind a {acting:?} credential, after {forms:?}"));
             }
             let text = String::from_utf8_lossy(text);
             if text.contains("API-") || text.contains("cbgw_") {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::facts::FACTS;
 
+use super::hostile::Form;
+
 /// Whether reads behind a wide credential are allowed where the design has a rule for them. Turn it on when they are.
 pub(super) const WIDE_READS: bool = false;
 
@@ -48,6 +50,8 @@ pub(super) enum Kind {
 pub(super) struct Coverage {
     by_endpoint: BTreeMap<String, [u64; 4]>,
     pub(super) cases: u64,
+    /// For each form of mangling, how often the answer was released all the same, and how often not.
+    by_form: BTreeMap<String, [u64; 2]>,
     /// Pairs of worlds that turned out not to be alike.
     pub(super) discarded: u64,
     /// Answers about one order, behind a wide credential, that lack somebody's share in another's sale.
@@ -57,6 +61,12 @@ pub(super) struct Coverage {
 impl Coverage {
     pub(super) fn count(&mut self, id: &str, kind: Kind) {
         self.by_endpoint.entry(id.to_owned()).or_default()[kind as usize] += 1;
+    }
+
+    pub(super) fn count_forms(&mut self, forms: &[Form], refused: bool) {
+        for form in forms {
+            self.by_form.entry(format!("{form:?}")).or_default()[usize::from(refused)] += 1;
+        }
     }
 
     fn of(&self, id: &str, kind: Kind) -> u64 {
@@ -97,6 +107,9 @@ impl std::fmt::Display for Coverage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (id, [confined, wide, open, refused]) in &self.by_endpoint {
             writeln!(f, "{id:42} confined {confined:6}  wide {wide:6}  open {open:6}  refused {refused:6}")?;
+        }
+        for (form, [released, refused]) in &self.by_form {
+            writeln!(f, "{form:42} released {released:6}  refused {refused:6}")?;
         }
         let [confined, wide, open, refused] =
             [Kind::Confined, Kind::Wide, Kind::Open, Kind::Refused].map(|kind| self.all(kind));

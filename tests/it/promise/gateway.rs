@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Empty};
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-use super::hostile::Mangler;
+use super::hostile::{Form, Mangler};
 use super::request::Ask;
 use super::scene::{Scene, key_of};
 
@@ -170,8 +170,8 @@ impl Running {
         look(&mut clickbank.world)
     }
 
-    /// Whether an answer to the last call was mangled.
-    pub(super) fn mangled(&self) -> Option<&'static str> {
-        self.clickbank.lock().unwrap().mangler.as_mut().and_then(Mangler::take_last)
+    /// What was done to ClickBank's answers since the last time.
+    pub(super) fn mangled(&self) -> Vec<Form> {
+        self.clickbank.lock().unwrap().mangler.as_mut().map(Mangler::take_done).unwrap_or_default()
     }
 }

@@ -98,11 +98,6 @@ impl Planted {
         };
         words_in(&text).find_map(unknown).or_else(|| EVERYBODY.into_iter().find_map(named))
     }
-
-    /// Whether anything planted shows that nobody of `scope` may see.
-    pub(super) fn shows_foreign(&self, text: &[u8], scope: &Names, sent: &str) -> bool {
-        self.leak(text, scope, sent).is_some()
-    }
 }
 
 /// Planted words, and numbers as long as a ticket's id, in a text in lower case.

@@ -233,9 +233,11 @@ impl Scene {
             ideal(Shrink::Declared);
             self.declared.iter().for_each(|(name, _)| ideal(Shrink::To(name)));
         }
-        let everything = Reach::every_permission(&Nicknames::All);
-        keys.push(KeySpec::new("foe", PRIMARY, everything.clone()));
-        keys.push(KeySpec::new("stranger", OTHER_PRIMARY, everything));
+        let sisters = self.sisters().map(|(name, _)| (name, PRIMARY));
+        for (name, primary) in sisters.chain(STRANGERS.map(|(name, _)| (name, OTHER_PRIMARY))) {
+            let everything = Reach::every_permission(&Nicknames::only([name]));
+            keys.push(KeySpec::new(&format!("foe {name}"), primary, everything));
+        }
         World::new(self.settings.clone(), WorldSpec { records, keys })
     }
 

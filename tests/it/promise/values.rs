@@ -15,13 +15,15 @@ pub(super) struct Values {
     others: Vec<&'static str>,
     own_orders: Vec<Order>,
     foreign_orders: Vec<Order>,
+    /// Some of either, which come up again and again.
+    again: Vec<Order>,
     own_tickets: Vec<u32>,
     foreign_tickets: Vec<u32>,
 }
 
 impl Values {
     /// Of two worlds that are alike for a caller.
-    pub(super) fn of(scene: &Scene, grants: &Table, other: &Records) -> Self {
+    pub(super) fn of(scene: &Scene, grants: &Table, other: &Records, random: &mut Random) -> Self {
         let own: Names = scene.anywhere(grants).into_iter().filter(|name| scene.find(name).is_some()).collect();
         let all = scene.declared.iter().map(|(name, _)| *name).chain(STRANGERS.map(|(name, _): (_, AccountKind)| name));
         let others = all.chain([SISTER, LATER_SISTER, NOBODY]).filter(|name| !own.contains(name)).collect();
@@ -31,12 +33,16 @@ impl Values {
             let place = if takes_part(order, &seen) { &mut own_orders } else { &mut foreign_orders };
             place.push(order.clone());
         }
+        let mut again = Vec::new();
+        for orders in [&own_orders, &own_orders, &foreign_orders] {
+            again.extend(random.any(orders).cloned());
+        }
         let (mut own_tickets, mut foreign_tickets) = (Vec::new(), Vec::new());
         for ticket in scene.records.tickets.iter().chain(&other.tickets) {
             let is_own = own_orders.iter().any(|order| order.receipt == ticket.receipt);
             if is_own { own_tickets.push(ticket.id) } else { foreign_tickets.push(ticket.id) }
         }
-        Self { own: own.into_iter().collect(), others, own_orders, foreign_orders, own_tickets, foreign_tickets }
+        Self { own: own.into_iter().collect(), others, own_orders, foreign_orders, again, own_tickets, foreign_tickets }
     }
 
     /// Mostly one of the caller's.
@@ -59,6 +65,9 @@ impl Values {
 
     fn order(&self, random: &mut Random) -> Option<&Order> {
         let (one, other) = (&self.own_orders, &self.foreign_orders);
+        if random.percent(40) {
+            return random.any(&self.again);
+        }
         let orders = if random.percent(62) && !one.is_empty() { one } else { other };
         random.any(orders).or_else(|| one.first())
     }
