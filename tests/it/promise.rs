@@ -12,13 +12,13 @@ mod alike;
 mod check;
 mod coverage;
 mod forgery;
-mod gateway;
 mod hostile;
 mod ideal;
 mod planted;
 mod random;
 mod records;
 mod request;
+mod safety;
 mod scene;
 mod values;
 
@@ -26,9 +26,10 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use crate::support::in_process;
+
 use self::check::{Broken, Case};
 use self::coverage::Coverage;
-use self::gateway::Configured;
 use self::scene::Scene;
 
 /// How many cases are tried, unless the environment says otherwise.
@@ -56,7 +57,7 @@ fn whatever_clickbank_answers_nothing_foreign_shows_or_changes() {
 fn try_scenes(mangled: Option<u64>) -> Coverage {
     // What other tests listen to is none of what happens here, and would be long.
     let _silence = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = in_process::runtime();
     let mut coverage = Coverage::default();
     let (began, first) = (Instant::now(), from_environment("CBGW_TEST_SEED", FIRST_SEED));
     let cases = from_environment("CBGW_TEST_PROMISES", CASES) / mangled.unwrap_or(1);
@@ -72,7 +73,7 @@ fn try_scenes(mangled: Option<u64>) -> Coverage {
 
 fn try_scene(scene: &Scene, mangled: bool, runtime: &Runtime, coverage: &mut Coverage) {
     let world = scene.world(scene.records.clone());
-    let configured = Configured::load(scene, &world);
+    let configured = scene.configure(&world);
     for number in 0..CASES_OF_A_SCENE {
         let mut case = Case::make(scene, &configured, &world, number);
         case.mangled = mangled.then_some(number as u64);

@@ -1,22 +1,26 @@
 //! One case, checked: a caller's requests in two worlds that are alike for it.
 
+use std::sync::{Arc, Mutex};
+
 use clickbank_gateway::simulator::World;
 use clickbank_gateway::simulator::world::Records;
 use tokio::runtime::Runtime;
 
+use crate::support::in_process::{Answered, Configured, Reply, Running, Seen, Twist};
+
 use super::alike::alike;
 use super::coverage::{Coverage, Kind};
-use super::gateway::{Answered, Configured, Reply, Running, Seen};
 use super::hostile::{Form, Mangler};
 use super::ideal::{self, Acting};
 use super::planted::Planted;
 use super::random::Random;
 use super::request::Ask;
+use super::safety::{self, SENT_BY_CALLER};
 use super::scene::{Scene, Shrink, Table, key_of};
 use super::values::Values;
 
-/// The headers of requests to ClickBank.
-const SENT: [&str; 6] = ["accept", "accept-encoding", "authorization", "content-length", "page", "user-agent"];
+/// What was done to ClickBank's answers since somebody looked.
+type Done = Arc<Mutex<Vec<Form>>>;
 
 /// A caller's requests.
 pub(super) struct Case<'a> {
@@ -28,7 +32,7 @@ pub(super) struct Case<'a> {
     pub(super) asks: Vec<Ask>,
     /// With answers of ClickBank's that are mangled now and then, by this seed.
     pub(super) mangled: Option<u64>,
-    planted: Planted,
+    pub(super) planted: Planted,
 }
 
 /// What stands in the way of a caller's promise.
@@ -51,7 +55,8 @@ impl<'a> Case<'a> {
         Self { scene, configured, world, caller, twin, asks, mangled: None, planted }
     }
 
-    fn caller(&self) -> (&'a str, &'a Table) {
+    /// Who asks, and what it is granted.
+    pub(super) fn caller(&self) -> (&'a str, &'a Table) {
         let (name, grants) = &self.scene.callers[self.caller];
         (name, grants)
     }
@@ -69,46 +74,64 @@ impl<'a> Case<'a> {
 
     /// Sends all of it.
     pub(super) fn run(&self, runtime: &Runtime, coverage: &mut Coverage) -> Result<(), Broken> {
-        let (caller, _) = self.caller();
-        let start = |world: World, salt: &str| {
-            let mangler = self.mangled.map(|seed| Mangler::new(seed, salt, self));
-            Running::start(self.configured, world, mangler)
-        };
-        let one = start(self.world.clone(), "one");
-        let other = start(self.scene.world(self.twin.clone()), "other");
+        let one = self.start(self.world.clone(), "one");
+        let other = self.start(self.scene.world(self.twin.clone()), "other");
         for (at, ask) in self.asks.iter().enumerate() {
             let broken = |what| Broken { at, what };
+            coverage.requests += 1;
             let worlds = [(&one, "in the first world"), (&other, "in the second world")];
             let mut replies = Vec::new();
-            for (running, place) in worlds {
+            for ((running, forms), place) in worlds {
                 let before = if ask.fact.mutates { Some(running.with_world(|world| world.clone())) } else { None };
                 let done = running.with_world(|world| world.executed().len());
-                let (reply, seen) = running.call(runtime, caller, ask);
-                let forms = running.mangled();
-                let judged = self.judge_safety(ask, &reply, &seen, running, (done, &forms));
+                let (reply, seen) = running.call(runtime, (&ask.fact.method, &ask.target()), &self.headers(ask));
+                let forms = std::mem::take(&mut *forms.lock().unwrap());
                 coverage.count_forms(&forms, reply.refusal().is_some());
-                judged.map_err(|what| broken(format!("{place}: {what}\n{}", shown(&reply))))?;
+                let judged = running.with_world(|world| safety::judge(self, ask, &reply, &seen, world, (done, &forms)));
+                judged.map_err(|what| broken(format!("{place}: {what}\n{}", reply.shown())))?;
                 replies.push((reply, seen, before));
             }
             if self.mangled.is_some() {
                 continue;
             }
-            let (reply, seen, before) = &replies[0];
-            if *reply != replies[1].0 {
-                let (one, other) = (shown(reply), shown(&replies[1].0));
+            let (reply, seen, before) = &mut replies[0];
+            let judged = one
+                .0
+                .with_world(|world| self.judge_ideal(ask, reply, seen, before.as_mut().unwrap_or(world), coverage));
+            judged.map_err(broken)?;
+            let [(one, ..), (other, ..)] = replies.as_slice() else { panic!("one of each world") };
+            if one != other {
+                let (one, other) = (one.shown(), other.shown());
                 return Err(broken(format!("answers differ in worlds that are alike\n{one}\n--- and ---\n{other}")));
             }
-            let judged = one.with_world(|world| {
-                let mut before = before.clone();
-                self.judge_ideal(ask, reply, seen, before.as_mut().unwrap_or(world), coverage)
-            });
-            judged.map_err(broken)?;
         }
         Ok(())
     }
 
+    /// A gateway over a world, and what becomes of ClickBank's answers on their way.
+    fn start(&self, world: World, salt: &str) -> (Running, Done) {
+        let done = Done::default();
+        let twist = self.mangled.map(|seed| -> Twist {
+            let mut mangler = Mangler::new(seed, salt, self);
+            let done = Arc::clone(&done);
+            Box::new(move |world, asked, answer| {
+                let (form, answer) = mangler.mangle(world, asked, answer);
+                done.lock().unwrap().extend(form);
+                answer
+            })
+        });
+        (Running::start(self.configured, world, twist), done)
+    }
+
+    /// The headers of a request, with one that has no business at ClickBank.
+    pub(super) fn headers(&self, ask: &Ask) -> Vec<(&'static str, String)> {
+        let (caller, _) = self.caller();
+        let others = [("authorization", key_of(caller)), ("cookie", SENT_BY_CALLER.to_owned())];
+        others.into_iter().chain(ask.headers().into_iter().map(|(name, value)| (name, value.to_owned()))).collect()
+    }
+
     /// An answer that is no refusal is the ideal key's.
-    fn judge_ideal(
+    pub(super) fn judge_ideal(
         &self,
         ask: &Ask,
         reply: &Reply,
@@ -132,7 +155,7 @@ impl<'a> Case<'a> {
             },
         );
         let accepted = ideal::answers(self.scene, (caller, grants), ask, (acting, reach), world);
-        if accepted.iter().any(|ideal| is_the_same(ideal, reply)) {
+        if accepted.iter().any(|ideal| reply.is(ideal)) {
             return Ok(());
         }
         if acting == Acting::Wide && ask.is_order_object() {
@@ -147,88 +170,6 @@ impl<'a> Case<'a> {
             }
         }
         let ideals: Vec<String> = accepted.iter().map(|ideal| format!("{ideal:?}")).collect();
-        Err(format!("behind a {acting:?} credential:\n{}\nbut ideally\n{}", shown(reply), ideals.join("\nor\n")))
+        Err(format!("behind a {acting:?} credential:\n{}\nbut ideally\n{}", reply.shown(), ideals.join("\nor\n")))
     }
-
-    /// Whatever ClickBank answers: nothing foreign shows, nothing foreign is changed, and ClickBank hears nothing that the
-    /// gateway did not write itself. `done` is how many changes there were before, and `forms` what was done to ClickBank's
-    /// answers.
-    fn judge_safety(
-        &self,
-        ask: &Ask,
-        reply: &Reply,
-        seen: &[Seen],
-        running: &Running,
-        (done, forms): (usize, &[Form]),
-    ) -> Result<(), String> {
-        let (caller, grants) = self.caller();
-        let allowed = ideal::allowed(self.scene, grants, ask);
-        // The gateway's own words may name what the caller is granted.
-        let words = if reply.refusal().is_some() { self.scene.anywhere(grants) } else { allowed.clone() };
-        let head: Vec<String> = reply.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        let (acting, _) = running.with_world(|world| ideal::acting(self.scene, world, grants, ask, seen))?;
-        let is_claimed = forms.iter().all(|form| form.is_claimed(ask.fact, acting));
-        for text in [head.join("\n").as_bytes(), &reply.body, decoded(&reply.body).as_bytes()] {
-            if let Some(leak) = self.planted.leak(text, &words, &ask.sent()).filter(|_| is_claimed) {
-                return Err(format!("shows {leak} behind a {acting:?} credential, after {forms:?}"));
-            }
-            let text = String::from_utf8_lossy(text);
-            if text.contains("API-") || text.contains("cbgw_") {
-                return Err("shows a key".to_owned());
-            }
-        }
-        running.with_world(|world| {
-            for executed in &world.executed()[done..] {
-                if !allowed.contains(executed.seller.as_str()) {
-                    return Err(format!("changed what is not the caller's: {executed:?}"));
-                }
-            }
-            for request in seen {
-                let document = ask.fact.permission_all.is_empty();
-                let secret = request.header("authorization");
-                let credentials = self.scene.credentials.iter().filter_map(|(name, _)| world.key(name));
-                let known = credentials.map(|key| key.secret().expose()).any(|known| secret == Some(known));
-                if known == document {
-                    return Err(format!("{request:?} came to ClickBank without a credential of the configuration"));
-                }
-                let foreign = request.headers.iter().find(|(name, _)| !SENT.contains(&name.as_str()));
-                let text = format!("{request:?}");
-                if foreign.is_some() || text.contains(&key_of(caller)) || text.contains("sentbycaller") {
-                    return Err(format!("{text} came to ClickBank with something of the caller's"));
-                }
-            }
-            Ok(())
-        })
-    }
-}
-
-/// A body as its reader understands it: escapes in JSON and character references in XML can hide what it says.
-fn decoded(body: &[u8]) -> String {
-    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
-        return value.to_string();
-    }
-    let text = String::from_utf8_lossy(body);
-    let mut parts = text.split("&#");
-    let mut decoded = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (number, rest) = part.split_once(';').unwrap_or(("", part));
-        let code =
-            number.strip_prefix('x').map_or_else(|| number.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok());
-        decoded.extend(code.and_then(char::from_u32));
-        decoded.push_str(rest);
-    }
-    decoded
-}
-
-/// Status, type and body. What an empty body would have been is nobody's business.
-fn is_the_same(ideal: &Answered, reply: &Reply) -> bool {
-    let media = |text: Option<&str>| text.map(|text| text.split(';').next().unwrap_or_default().to_owned());
-    ideal.status == reply.status
-        && ideal.body == reply.body
-        && (ideal.body.is_empty() || media(ideal.content_type) == media(reply.header("content-type")))
-}
-
-fn shown(reply: &Reply) -> String {
-    let body: String = String::from_utf8_lossy(&reply.body).chars().take(3_000).collect();
-    format!("{} {:?}\n{body}", reply.status, reply.headers)
 }

@@ -50,6 +50,7 @@ pub(super) enum Kind {
 pub(super) struct Coverage {
     by_endpoint: BTreeMap<String, [u64; 4]>,
     pub(super) cases: u64,
+    pub(super) requests: u64,
     /// For each form of mangling, how often the answer was released all the same, and how often not.
     by_form: BTreeMap<String, [u64; 2]>,
     /// Pairs of worlds that turned out not to be alike.
@@ -113,14 +114,11 @@ impl std::fmt::Display for Coverage {
         }
         let [confined, wide, open, refused] =
             [Kind::Confined, Kind::Wide, Kind::Open, Kind::Refused].map(|kind| self.all(kind));
-        write!(
-            f,
-            "{} cases ({} discarded), {} requests: {confined} allowed confined, {wide} wide, {open} open, {refused} \
-             refused; {} answers lack a share",
-            self.cases,
-            self.discarded,
-            confined + wide + open + refused,
-            self.shares_missing
-        )
+        write!(f, "{} cases ({} discarded), {} requests", self.cases, self.discarded, self.requests)?;
+        if self.by_form.is_empty() {
+            let missing = self.shares_missing;
+            write!(f, ": {confined} allowed confined, {wide} wide ({missing} lack a share), {open} open, {refused} refused")?;
+        }
+        Ok(())
     }
 }

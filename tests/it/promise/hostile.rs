@@ -11,12 +11,12 @@ use clickbank_gateway::simulator::world::{Order, Ticket};
 use clickbank_gateway::simulator::{Request, World};
 
 use crate::facts::Fact;
+use crate::support::in_process::Answered;
 
 use super::alike::takes_part;
 use super::check::Case;
 use super::coverage::WIDE_READS;
 use super::forgery::{forge_json, forge_xml};
-use super::gateway::Answered;
 use super::ideal::Acting;
 use super::random::Random;
 use super::scene::{NOBODY, STRANGERS};
@@ -105,7 +105,6 @@ pub(super) struct Mangler {
     others: Vec<(&'static str, String)>,
     receipts: Vec<String>,
     tickets: Vec<u32>,
-    done: Vec<Form>,
 }
 
 impl Mangler {
@@ -125,26 +124,20 @@ impl Mangler {
             others: names.map(|name| (name, secret(name))).collect(),
             tickets: scene.records.tickets.iter().filter(is_foreign).map(|ticket| ticket.id).collect(),
             receipts,
-            done: Vec::new(),
         }
     }
 
-    /// What was done since the last time.
-    pub(super) fn take_done(&mut self) -> Vec<Form> {
-        std::mem::take(&mut self.done)
-    }
-
-    pub(super) fn mangle(&mut self, world: &mut World, asked: &Request, answer: Answered) -> Answered {
+    /// What becomes of an answer, and what was done to it.
+    pub(super) fn mangle(&mut self, world: &mut World, asked: &Request, answer: Answered) -> (Option<Form>, Answered) {
         if self.random.percent(35) {
-            return answer;
+            return (None, answer);
         }
         let foreign = self.foreign(world, asked);
         if foreign.body.len() < 10 {
-            return answer;
+            return (None, answer);
         }
         let form = *self.random.pick(&FORMS);
-        self.done.push(form);
-        match form {
+        let mangled = match form {
             Form::Whole => foreign,
             Form::Cut => {
                 let kept = 1 + self.random.below(foreign.body.len() - 4);
@@ -163,7 +156,8 @@ impl Mangler {
                 };
                 Answered { body: Bytes::from(forged), ..foreign }
             }
-        }
+        };
+        (Some(form), mangled)
     }
 
     /// What somebody else would get who asks for something like it.

@@ -5,7 +5,8 @@ use clickbank_gateway::simulator::world::AccountKind;
 use clickbank_gateway::simulator::{Request, World};
 use http::Method;
 
-use super::gateway::{Answered, Seen};
+use crate::support::in_process::{Answered, Seen};
+
 use super::request::{Ask, encoded};
 use super::scene::{Names, Scene, Shrink, Table};
 

@@ -78,19 +78,20 @@ impl Planted {
         self.beside.entry(who.to_owned()).or_default().extend(names.map(str::to_owned));
     }
 
-    /// Something that shows in `text` although nobody of `scope` may see it, and the caller did not send it.
-    pub(super) fn leak(&self, text: &[u8], scope: &Names, sent: &str) -> Option<String> {
+    /// Something that shows in `text` although nobody of `seers` may see it, and the caller did not send it. Besides those
+    /// that `seers` deal with, it may name the nicknames of `spoken`.
+    pub(super) fn leak(&self, text: &[u8], seers: &Names, spoken: &Names, sent: &str) -> Option<String> {
         let text = String::from_utf8_lossy(text).to_ascii_lowercase();
         let sent = sent.to_ascii_lowercase();
         let unknown = |word: &str| {
-            let seers = self.words.get(word)?;
-            let hidden = !scope.iter().any(|name| seers.contains(*name)) && !sent.contains(word);
-            hidden.then(|| format!("`{word}`, which only {seers:?} may see"))
+            let theirs = self.words.get(word)?;
+            let hidden = !seers.iter().any(|name| theirs.contains(*name)) && !sent.contains(word);
+            hidden.then(|| format!("`{word}`, which only {theirs:?} may see"))
         };
         let known_name = |name: &str| {
-            scope.contains(name)
+            spoken.contains(name)
                 || sent.contains(name)
-                || scope.iter().any(|seer| self.beside.get(*seer).is_some_and(|beside| beside.contains(name)))
+                || seers.iter().any(|seer| self.beside.get(*seer).is_some_and(|beside| beside.contains(name)))
         };
         let named = |name: &str| {
             let shows = memmem::find(text.as_bytes(), name.as_bytes()).is_some();

@@ -60,25 +60,6 @@ impl Ask {
         ask
     }
 
-    /// One of an endpoint, with these values and nothing else.
-    pub(super) fn plain(
-        fact: &'static Fact,
-        path: String,
-        query: &[(&str, &str)],
-        accept: Option<&'static str>,
-    ) -> Self {
-        Self {
-            fact,
-            path,
-            query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            accept,
-            page: None,
-            in_header: None,
-            in_path: None,
-            slash: false,
-        }
-    }
-
     /// The target as the caller sends it.
     pub(super) fn target(&self) -> String {
         let base = self.in_path.as_ref().map(|name| format!("/@{name}")).unwrap_or_default();

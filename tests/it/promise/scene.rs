@@ -11,6 +11,8 @@ use clickbank_gateway::simulator::{
 };
 use jiff::civil::{Date, date};
 
+use crate::support::in_process::Configured;
+
 use super::random::Random;
 use super::records::{Garden, People};
 
@@ -258,6 +260,12 @@ impl Scene {
             shrunk.insert(permission, listed);
         }
         shrunk
+    }
+
+    /// Loads the scene's configuration. Credentials are the keys of the same names.
+    pub(super) fn configure(&self, world: &World) -> Configured {
+        let names = self.credentials.iter().map(|(name, _)| name.as_str());
+        Configured::load(&self.gateway_toml(), &self.keys_toml(), names, world)
     }
 
     pub(super) fn gateway_toml(&self) -> String {
