@@ -20,6 +20,7 @@ mod records;
 mod request;
 mod safety;
 mod scene;
+mod sockets;
 mod values;
 
 use std::time::Instant;

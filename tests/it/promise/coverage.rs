@@ -117,7 +117,10 @@ impl std::fmt::Display for Coverage {
         write!(f, "{} cases ({} discarded), {} requests", self.cases, self.discarded, self.requests)?;
         if self.by_form.is_empty() {
             let missing = self.shares_missing;
-            write!(f, ": {confined} allowed confined, {wide} wide ({missing} lack a share), {open} open, {refused} refused")?;
+            write!(
+                f,
+                ": {confined} allowed confined, {wide} wide ({missing} lack a share), {open} open, {refused} refused"
+            )?;
         }
         Ok(())
     }

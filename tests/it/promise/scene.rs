@@ -223,8 +223,13 @@ impl Scene {
         Permission::ALL.iter().flat_map(|permission| self.scope(table, &[permission.name().to_owned()])).collect()
     }
 
-    /// A world of these records, with the keys of the credentials and the ideal ones of every caller.
+    /// A world of these records.
     pub(super) fn world(&self, records: Records) -> World {
+        World::new(self.settings.clone(), self.spec(records))
+    }
+
+    /// Records, and the keys of the credentials, the ideal ones of every caller, and one of everybody's.
+    pub(super) fn spec(&self, records: Records) -> WorldSpec {
         let mut keys: Vec<KeySpec> =
             self.credentials.iter().map(|(name, table)| KeySpec::new(name, PRIMARY, reach(table))).collect();
         for (caller, table) in &self.callers {
@@ -240,7 +245,7 @@ impl Scene {
             let everything = Reach::every_permission(&Nicknames::only([name]));
             keys.push(KeySpec::new(&format!("foe {name}"), primary, everything));
         }
-        World::new(self.settings.clone(), WorldSpec { records, keys })
+        WorldSpec { records, keys }
     }
 
     /// `table`, on fewer nicknames.
