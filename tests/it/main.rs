@@ -12,6 +12,7 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod answers_pass_unchanged;
 mod answers_that_are_not_what_they_claim;
 mod ask;
 mod boundaries;
