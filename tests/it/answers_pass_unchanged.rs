@@ -128,8 +128,8 @@ fn note(seen: &mut Seen, answer: &Answered) {
 fn asked(fact: &Fact) -> Vec<(Option<&'static str>, Option<&'static str>)> {
     let types = [Some("application/json"), Some("application/xml"), Some("text/plain"), None];
     let is_produced =
-        |accept: &Option<&str>| accept.is_none_or(|accept| fact.produces.iter().any(|other| other == accept));
-    let types = types.into_iter().filter(is_produced);
+        |accept: Option<&str>| accept.is_none_or(|accept| fact.produces.iter().any(|other| other == accept));
+    let types = types.into_iter().filter(|accept| is_produced(*accept));
     let pages: &[Option<&str>] = if fact.pagination == "none" { &[None] } else { &[None, Some("2"), Some("99")] };
     types.flat_map(|accept| pages.iter().map(move |page| (accept, *page))).collect()
 }
@@ -232,8 +232,7 @@ fn files() -> (String, String) {
         let table = everything_on(nicknames).replace("products = [\"acme\", \"acmeaff\"]", "products = [\"acme\"]");
         write!(
             gateway,
-            "[credentials.{name}]\napi_key = {{ file = \"{name}\" }}\n[credentials.{name}.reach]\n{}\n",
-            table
+            "[credentials.{name}]\napi_key = {{ file = \"{name}\" }}\n[credentials.{name}.reach]\n{table}\n"
         )
         .unwrap();
         let digest = KeyDigest::of(key_of(name).as_bytes());

@@ -96,15 +96,12 @@ fn told(mut case: Case<'_>, broken: Broken, runtime: &Runtime) -> String {
     let mut place = 0;
     while place + 1 < case.asks.len() {
         let left_out = case.asks.remove(place);
-        match case.run(runtime, &mut Coverage::default()) {
-            Err(still) => {
-                case.asks.truncate(still.at + 1);
-                broken = still;
-            }
-            Ok(()) => {
-                case.asks.insert(place, left_out);
-                place += 1;
-            }
+        if let Err(still) = case.run(runtime, &mut Coverage::default()) {
+            case.asks.truncate(still.at + 1);
+            broken = still;
+        } else {
+            case.asks.insert(place, left_out);
+            place += 1;
         }
     }
     let scene = case.scene;

@@ -192,7 +192,9 @@ impl Garden {
             third = third.then(TransactionKind::Refund, date, Cents(-500));
         }
         self.ticket(&third.receipt, 1, "club-1", TicketKind::Cancel, self.random.clone().percent(50).then_some(date));
-        [first, second, third].into_iter().for_each(|order| self.plant(order));
+        for order in [first, second, third] {
+            self.plant(order);
+        }
     }
 
     fn ticket(&mut self, receipt: &str, nth: u32, item_no: &str, kind: TicketKind, closed: Option<Date>) {

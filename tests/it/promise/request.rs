@@ -146,7 +146,7 @@ fn path(fact: &Fact, values: &Values, random: &mut Random) -> String {
         let value = match param.name.as_str() {
             "receipt" => values.receipt(random),
             "id" => values.ticket(random),
-            "sku" => values.sku(random),
+            "sku" => Values::sku(random),
             _ => {
                 let value = random.pick(&param.values).clone();
                 if random.percent(10) { value.to_ascii_lowercase() } else { value }
@@ -158,7 +158,7 @@ fn path(fact: &Fact, values: &Values, random: &mut Random) -> String {
 
 fn query(fact: &Fact, values: &Values, random: &mut Random) -> Vec<(String, String)> {
     let mut query: Vec<(String, String)> = Vec::new();
-    let dates = values.dates(random);
+    let dates = Values::dates(random);
     let with_dates = random.percent(35);
     for param in fact.params_in(Place::Query) {
         let name = param.name.as_str();
@@ -208,7 +208,7 @@ fn value(fact: &Fact, param: &Param, dates: &[String; 2], values: &Values, rando
         "postalCode" => values.customer(random, str::to_owned),
         "tid" => values.tid(random),
         "amount" => values.amount(random),
-        "item" | "sku" | "oldSku" | "newSku" => values.sku(random),
+        "item" | "sku" | "oldSku" | "newSku" => Values::sku(random),
         "type" if fact.path.starts_with("/rest/1.3/orders") => {
             (*random.pick(&["SALE", "RFND", "BILL", "CGBK", "TEST_SALE"])).to_owned()
         }

@@ -108,7 +108,7 @@ impl Values {
         }
     }
 
-    pub(super) fn sku(&self, random: &mut Random) -> String {
+    pub(super) fn sku(random: &mut Random) -> String {
         if random.percent(8) { "none-1".to_owned() } else { (*random.pick(&SKUS)).to_owned() }
     }
 
@@ -134,7 +134,7 @@ impl Values {
     }
 
     /// Two dates, the first before the second.
-    pub(super) fn dates(&self, random: &mut Random) -> [String; 2] {
+    pub(super) fn dates(random: &mut Random) -> [String; 2] {
         let (before, after) = *random.pick(&[(1, 0), (6, 0), (60, 0), (3, 2), (0, 60), (90, 300)]);
         let day = |days: i64| TODAY.saturating_add(days.days()).to_string();
         [day(-before), day(after)]
