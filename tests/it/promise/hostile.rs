@@ -73,7 +73,8 @@ pub(super) const FORMS: [Form; 14] = [
 
 impl Form {
     /// Whether the design has it that such an answer to this endpoint shows nothing foreign.
-    pub(super) fn is_claimed(self, fact: &Fact, acting: Acting) -> bool {
+    /// `is_all` tells whether the credential that acts reaches All Accounts.
+    pub(super) fn is_claimed(self, fact: &Fact, acting: Acting, is_all: bool) -> bool {
         let source = fact.owner_source.as_str();
         let is_wide = acting == Acting::Wide;
         match self {
@@ -81,6 +82,8 @@ impl Form {
             Self::Cut | Self::Type => true,
             // Owners are not looked at yet.
             _ if !WIDE_READS => false,
+            // Whoever is not declared could be one of All Accounts.
+            Self::Whole | Self::Among | Self::Escaped if is_all && !is_wide => false,
             // It certainly names somebody else.
             Self::Whole | Self::Among | Self::Escaped => match source {
                 "request" => !fact.nickname_in_response.is_empty(),

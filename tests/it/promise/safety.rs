@@ -45,7 +45,8 @@ pub(super) fn judge(
             judge_wide_change(scene, (reach, &allowed), ask, request, world)?;
         }
     }
-    if !forms.iter().all(|form| form.is_claimed(ask.fact, acting)) {
+    let is_all = reach.is_some_and(|reach| scene.scope(reach, &ask.fact.permission_all).contains("*"));
+    if !forms.iter().all(|form| form.is_claimed(ask.fact, acting, is_all)) {
         return Ok(());
     }
     // The gateway's own words may name what the caller is granted, and nothing that anybody keeps at ClickBank.

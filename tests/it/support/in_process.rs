@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clickbank_gateway::config::{self, Secrets, Upstream};
+use clickbank_gateway::domain::credential::Credentials;
+use clickbank_gateway::domain::matrix::Policy;
 use clickbank_gateway::pipeline::{Pipeline, Shared, pipeline_over};
 use clickbank_gateway::simulator::{Answer, Received, Request, World};
 use clickbank_gateway::snapshot::Snapshot;
@@ -23,7 +25,7 @@ pub(crate) fn runtime() -> Runtime {
 
 /// A configuration, loaded.
 pub(crate) struct Configured {
-    current: Arc<ArcSwap<Snapshot>>,
+    loaded: Snapshot,
     upstream: Upstream,
 }
 
@@ -40,7 +42,16 @@ impl Configured {
         }
         let loaded = config::load(&directory.path().join("gateway.toml"), Secrets::Read);
         let (config, _) = loaded.unwrap_or_else(|findings| panic!("{:#?}\n{gateway}\n{keys}", findings.errors));
-        Self { current: Arc::new(ArcSwap::from_pointee(config.snapshot)), upstream: config.upstream }
+        Self { loaded: config.snapshot, upstream: config.upstream }
+    }
+
+    /// The snapshot as it was loaded. Whatever a gateway learned of ClickBank with another one of it is not known.
+    fn fresh(&self) -> Snapshot {
+        let Snapshot { policy, keys, limits, .. } = &self.loaded;
+        let reaches = policy.credentials.iter().map(|(_, name, reach)| (name.to_owned(), reach.clone()));
+        let secrets = policy.credentials.iter().filter_map(|(id, ..)| self.loaded.secret(id).cloned());
+        let policy = Policy { credentials: Credentials::new(reaches), ..policy.clone() };
+        Snapshot::new(policy, keys.clone(), *limits, secrets.collect())
     }
 }
 
@@ -153,7 +164,7 @@ impl Running {
     pub(crate) fn start(configured: &Configured, world: World, twist: Option<Twist>) -> Self {
         let clickbank = Arc::new(Mutex::new(ClickBank { world, seen: Vec::new(), twist }));
         let shared = Shared {
-            current: Arc::clone(&configured.current),
+            current: Arc::new(ArcSwap::from_pointee(configured.fresh())),
             pace: Arc::default(),
             quota: Arc::default(),
             flights: Arc::default(),
