@@ -12,7 +12,7 @@ use jiff::ToSpan as _;
 use jiff::civil::Date;
 
 use super::random::{Random, token};
-use super::scene::TODAY;
+use super::scene::{STRANGERS, TODAY};
 
 pub(super) type People = Vec<(&'static str, AccountKind)>;
 
@@ -100,7 +100,7 @@ impl Garden {
         let Some(seller) = self.random.any(&sellers).copied() else { return };
         let date = self.date();
         let order = self.sale(&receipt, seller, date);
-        match self.random.below(11) {
+        match self.random.below(14) {
             0 | 1 => self.plant(order),
             2 => {
                 let order = order.of(vec![self.line("book-1", Line::physical)]);
@@ -124,39 +124,58 @@ impl Garden {
                 self.plant(order.refunded(date));
             }
             7 => {
-                // A receipt with rows of two sellers.
-                let other = *self.random.pick(&sellers);
-                let item = *self.random.pick(&["extra-1", "book-1"]);
-                let make = if item == "book-1" { Line::physical } else { Line::digital };
-                let second = self.sale(&receipt, other, date).of(vec![self.line(item, make)]);
-                let first = if self.random.percent(30) { order.refunded(date) } else { order };
-                if self.random.percent(60) {
-                    let about = *self.random.pick(&["guide-1", item]);
-                    self.ticket(&receipt, 1, about, TicketKind::TechSupport, None);
-                }
-                if item == "book-1" && self.random.percent(50) {
-                    let notice = self.notice(&receipt, item, date);
-                    self.records.ship_notices.push(notice);
-                }
-                self.plant(first);
-                if other != seller {
-                    self.plant(second);
-                }
-            }
-            8 => {
                 let total = order.total();
                 self.plant(order.then(TransactionKind::Chargeback, date, -total));
             }
-            9 if !parents.is_empty() => {
+            8 if !parents.is_empty() => {
                 let parent = self.random.pick(parents).clone();
                 self.plant(order.upsell_of(&parent));
             }
-            9 => self.plant(Order { test: true, ..order }),
-            _ => {
+            8 => self.plant(Order { test: true, ..order }),
+            9 | 10 => {
                 self.ticket(&receipt, 1, "guide-1", TicketKind::TechSupport, None);
                 self.ticket(&receipt, 2, "guide-1", TicketKind::Refund, Some(date));
                 self.plant(order);
             }
+            _ => self.grow_mixed(order, &sellers, date),
+        }
+    }
+
+    /// A receipt with sales of two sellers, who may have to do with each other's.
+    fn grow_mixed(&mut self, order: Order, sellers: &[&'static str], date: Date) {
+        let receipt = order.receipt.clone();
+        let strangers: Vec<&'static str> = sellers.iter().copied().filter(|name| is_stranger(name)).collect();
+        let other = if self.random.percent(40) { self.random.any(&strangers) } else { None };
+        let other = other.copied().unwrap_or(*self.random.pick(sellers));
+        let first = match self.random.below(5) {
+            0 | 1 => order.refunded(date),
+            2 => order.of(vec![self.line("book-1", Line::physical)]),
+            _ => order,
+        };
+        let mut second = self.sale(&receipt, other, date);
+        if self.random.percent(35) {
+            second.affiliate = Some(first.seller.clone());
+        }
+        if self.random.percent(40) {
+            second.joint_ventures.clear();
+        }
+        let item = *self.random.pick(&["extra-1", "book-1"]);
+        let make = if item == "book-1" { Line::physical } else { Line::digital };
+        let second = second.of(vec![self.line(item, make)]);
+        for (nth, about) in [(1, "guide-1"), (2, item), (3, "none-1")] {
+            if self.random.percent(if nth == 3 { 15 } else { 70 }) {
+                let kind = *self.random.pick(&[TicketKind::TechSupport, TicketKind::Refund]);
+                self.ticket(&receipt, nth, about, kind, None);
+            }
+        }
+        if self.random.percent(70) {
+            let notice = self.notice(&receipt, item, date);
+            self.records.ship_notices.push(notice);
+        }
+        let is_same = first.seller == second.seller;
+        self.plant(first);
+        if !is_same {
+            self.plant(second);
         }
     }
 
@@ -223,6 +242,10 @@ impl Garden {
     pub(super) fn plant(&mut self, order: Order) {
         self.records.orders.push(planted(order, self.salt));
     }
+}
+
+fn is_stranger(name: &str) -> bool {
+    STRANGERS.iter().any(|(other, _)| *other == name)
 }
 
 pub(super) fn planted(mut order: Order, salt: &str) -> Order {

@@ -132,7 +132,8 @@ fn pick_fact(random: &mut Random) -> &'static Fact {
             "credential_echo" => 15,
             "request" if fact.mutates => 80,
             _ if fact.mutates => 15,
-            "request_optional" | "response" => 100,
+            "request" => 45,
+            "request_optional" | "response" | "lookup_order" | "lookup_ticket_order" => 100,
             _ => 70,
         };
         if random.percent(percent) {
@@ -144,6 +145,7 @@ fn pick_fact(random: &mut Random) -> &'static Fact {
 fn path(fact: &Fact, values: &Values, random: &mut Random) -> String {
     fact.params_in(Place::Path).fold(fact.path.clone(), |path, param| {
         let value = match param.name.as_str() {
+            "receipt" if fact.path.ends_with("/upsells") => values.parent(random),
             "receipt" => values.receipt(random),
             "id" => values.ticket(random),
             "sku" => Values::sku(random),
@@ -200,6 +202,7 @@ fn value(fact: &Fact, param: &Param, dates: &[String; 2], values: &Values, rando
     match name {
         "account" | "site" => values.nickname(random),
         "vendor" | "affiliate" => values.party(random),
+        "receipt" if fact.path.starts_with("/rest/1.3/tickets") => values.ticketed(random),
         "receipt" => values.receipt_filter(random),
         "startDate" | "createDateFrom" | "updateDateFrom" | "closeDateFrom" | "date" => dates[0].clone(),
         "endDate" | "createDateTo" | "updateDateTo" | "closeDateTo" | "restartDate" | "changeDate" => dates[1].clone(),

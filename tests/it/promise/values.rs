@@ -1,6 +1,6 @@
 //! Values for parameters: of what the caller sees, of what it does not, and of what does not exist.
 
-use clickbank_gateway::simulator::world::{AccountKind, Order, Records, TransactionKind};
+use clickbank_gateway::simulator::world::{AccountKind, Order, Records, TransactionKind, ticket_id};
 use jiff::ToSpan as _;
 
 use super::alike::takes_part;
@@ -15,8 +15,13 @@ pub(super) struct Values {
     others: Vec<&'static str>,
     own_orders: Vec<Order>,
     foreign_orders: Vec<Order>,
-    /// Some of either, which come up again and again.
+    /// Those of the caller's on receipts with sales of several sellers.
+    mixed_orders: Vec<Order>,
+    /// Some of all, which come up again and again.
     again: Vec<Order>,
+    /// Receipts that upsells were added to, and those that tickets are about.
+    parents: Vec<String>,
+    ticketed: Vec<String>,
     own_tickets: Vec<u32>,
     foreign_tickets: Vec<u32>,
 }
@@ -33,8 +38,12 @@ impl Values {
             let place = if takes_part(order, &seen) { &mut own_orders } else { &mut foreign_orders };
             place.push(order.clone());
         }
+        let is_mixed =
+            |order: &&Order| scene.records.orders_of(&order.receipt).any(|other| other.seller != order.seller);
+        let mixed_orders: Vec<Order> = own_orders.iter().filter(is_mixed).cloned().collect();
+        let receipts = scene.records.tickets.iter().map(|ticket| ticket.receipt.clone());
         let mut again = Vec::new();
-        for orders in [&own_orders, &own_orders, &foreign_orders] {
+        for orders in [&own_orders, &mixed_orders, &foreign_orders] {
             again.extend(random.any(orders).cloned());
         }
         let (mut own_tickets, mut foreign_tickets) = (Vec::new(), Vec::new());
@@ -42,7 +51,18 @@ impl Values {
             let is_own = own_orders.iter().any(|order| order.receipt == ticket.receipt);
             if is_own { own_tickets.push(ticket.id) } else { foreign_tickets.push(ticket.id) }
         }
-        Self { own: own.into_iter().collect(), others, own_orders, foreign_orders, again, own_tickets, foreign_tickets }
+        Self {
+            own: own.into_iter().collect(),
+            others,
+            parents: own_orders.iter().filter_map(|order| order.upsell_of.clone()).collect(),
+            ticketed: receipts.filter(|receipt| own_orders.iter().any(|order| order.receipt == *receipt)).collect(),
+            own_orders,
+            foreign_orders,
+            mixed_orders,
+            again,
+            own_tickets,
+            foreign_tickets,
+        }
     }
 
     /// Mostly one of the caller's.
@@ -65,8 +85,10 @@ impl Values {
 
     fn order(&self, random: &mut Random) -> Option<&Order> {
         let (one, other) = (&self.own_orders, &self.foreign_orders);
-        if random.percent(40) {
-            return random.any(&self.again);
+        match random.below(10) {
+            0..3 => return random.any(&self.again),
+            3..6 if !self.mixed_orders.is_empty() => return random.any(&self.mixed_orders),
+            _ => {}
         }
         let orders = if random.percent(62) && !one.is_empty() { one } else { other };
         random.any(orders).or_else(|| one.first())
@@ -86,6 +108,18 @@ impl Values {
         }
     }
 
+    /// Mostly one that upsells were added to.
+    pub(super) fn parent(&self, random: &mut Random) -> String {
+        let parent = if random.percent(70) { random.any(&self.parents).cloned() } else { None };
+        parent.unwrap_or_else(|| self.receipt(random))
+    }
+
+    /// Mostly one that a ticket is about.
+    pub(super) fn ticketed(&self, random: &mut Random) -> String {
+        let ticketed = if random.percent(60) { random.any(&self.ticketed).cloned() } else { None };
+        ticketed.unwrap_or_else(|| self.receipt_filter(random))
+    }
+
     /// Exactly one, or a beginning of several.
     pub(super) fn receipt_filter(&self, random: &mut Random) -> String {
         let receipt = self.receipt(random);
@@ -100,7 +134,12 @@ impl Values {
     pub(super) fn ticket(&self, random: &mut Random) -> String {
         let (one, other) = (&self.own_tickets, &self.foreign_tickets);
         let tickets = if random.percent(65) && !one.is_empty() { one } else { other };
-        let id = random.any(tickets).copied().unwrap_or(123_456_789);
+        let mut id = random.any(tickets).copied().unwrap_or(123_456_789);
+        if random.percent(40)
+            && let Some(order) = random.any(&self.mixed_orders)
+        {
+            id = ticket_id(&order.receipt, 1 + u32::try_from(random.below(3)).unwrap());
+        }
         match random.below(12) {
             0 => (id + 1).to_string(),
             1 => "4711".to_owned(),
