@@ -62,6 +62,9 @@ impl<'a> Case<'a> {
     }
 
     /// Whether the two worlds really are alike, as far as these requests can tell: the ideal key gets the same answers.
+    ///
+    /// They are made so, and almost always are. But ClickBank (as the simulator guesses) itself tells a foreign ticket from
+    /// one that does not exist, to whoever says that its goods were `returned`.
     pub(super) fn is_alike(&self) -> bool {
         let (caller, _) = self.caller();
         let (mut one, mut other) = (self.world.clone(), self.scene.world(self.twin.clone()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::facts::FACTS;
 
-use super::hostile::Form;
+use super::hostile::{FORMS, Form};
 
 /// Whether reads behind a wide credential are allowed where the design has a rule for them. Turn it on when they are.
 pub(super) const WIDE_READS: bool = false;
@@ -68,6 +68,11 @@ impl Coverage {
         for form in forms {
             self.by_form.entry(format!("{form:?}")).or_default()[usize::from(refused)] += 1;
         }
+    }
+
+    /// What was never done to an answer.
+    pub(super) fn untried_forms(&self) -> Vec<Form> {
+        FORMS.into_iter().filter(|form| !self.by_form.contains_key(&format!("{form:?}"))).collect()
     }
 
     fn of(&self, id: &str, kind: Kind) -> u64 {

@@ -48,7 +48,7 @@ impl Configured {
     /// The snapshot as it was loaded. Whatever a gateway learned of ClickBank with another one of it is not known.
     fn fresh(&self) -> Snapshot {
         let Snapshot { policy, keys, limits, .. } = &self.loaded;
-        let reaches = policy.credentials.iter().map(|(_, name, reach)| (name.to_owned(), reach.clone()));
+        let reaches = policy.credentials.iter().map(|(_, name, reach)| (name.to_owned(), *reach));
         let secrets = policy.credentials.iter().filter_map(|(id, ..)| self.loaded.secret(id).cloned());
         let policy = Policy { credentials: Credentials::new(reaches), ..policy.clone() };
         Snapshot::new(policy, keys.clone(), *limits, secrets.collect())
