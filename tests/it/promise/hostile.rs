@@ -13,7 +13,7 @@ use clickbank_gateway::simulator::{Request, World};
 use crate::facts::Fact;
 use crate::support::in_process::Answered;
 
-use super::alike::takes_part;
+use super::alike::seen_families;
 use super::check::Case;
 use super::coverage::WIDE_READS;
 use super::forgery::{forge_json, forge_xml};
@@ -117,7 +117,9 @@ impl Mangler {
         let own = seen.iter().find(|name| scene.find(name).is_some()).copied().unwrap_or(NOBODY);
         let names = scene.sisters().chain(STRANGERS).map(|(name, _)| name).filter(|name| !seen.contains(name));
         let secret = |name: &str| case.world.key(&format!("foe {name}")).unwrap().secret().expose().to_owned();
-        let is_foreign = |order: &&Order| !takes_part(order, &seen);
+        // What is about a receipt that the caller sees could be the caller's.
+        let families = seen_families(&scene.records, &seen);
+        let is_foreign = |order: &&Order| !families.iter().any(|family| family == order.base_receipt());
         let orders = scene.records.orders.iter().filter(is_foreign);
         let receipts: Vec<String> = orders.map(|order| order.receipt.clone()).collect();
         let is_foreign = |ticket: &&Ticket| receipts.contains(&ticket.receipt);
@@ -177,7 +179,8 @@ impl Mangler {
             } else {
                 Answered { status: 403, content_type: Some("text/plain"), body: Bytes::from("Refused") }
             };
-            if answer.status < 300 && !answer.body.is_empty() && answer.body != "null" && !has_shares(&answer) {
+            let is_empty = answer.body.is_empty() || answer.body == "null";
+            if answer.status < 300 && !is_empty && !has_shares(&answer) && !is_about(&answer, &asked.target) {
                 return answer;
             }
             best = best.or_else(|| (answer.status >= 300).then_some(answer));
@@ -213,6 +216,13 @@ impl Mangler {
 fn has_shares(answer: &Answered) -> bool {
     let text = text(&answer.body);
     ["JV_", "\"role\":{", "<role xsi:nil"].iter().any(|share| text.contains(share))
+}
+
+/// Whether it holds the receipt that was asked for. Of a receipt with sales of several sellers, what belongs to one of
+/// them names nobody else.
+fn is_about(answer: &Answered, target: &str) -> bool {
+    let (text, target) = (text(&answer.body).to_ascii_lowercase(), target.to_ascii_lowercase());
+    target.match_indices("zqr").filter_map(|(start, _)| target.get(start..start + 8)).any(|word| text.contains(word))
 }
 
 fn text(body: &Bytes) -> String {
