@@ -83,9 +83,9 @@ impl Form {
             // Owners are not looked at yet.
             _ if !WIDE_READS => false,
             // Whoever is not declared could be one of All Accounts.
-            Self::Whole | Self::Among | Self::Escaped if is_all && !is_wide => false,
+            Self::Whole | Self::Among | Self::Escaped | Self::Status if is_all && !is_wide => false,
             // It certainly names somebody else.
-            Self::Whole | Self::Among | Self::Escaped => match source {
+            Self::Whole | Self::Among | Self::Escaped | Self::Status => match source {
                 "request" => !fact.nickname_in_response.is_empty(),
                 "request_optional" | "response" => is_wide || !fact.nickname_in_response.is_empty(),
                 // The receipt says whose it is, once it was looked up.
