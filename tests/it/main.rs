@@ -12,6 +12,7 @@
 )]
 
 mod allowed_calls_reach_clickbank;
+mod answers_pass_unchanged;
 mod answers_that_are_not_what_they_claim;
 mod ask;
 mod behind_wide_credentials;
@@ -39,6 +40,7 @@ mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
 mod ownership_table;
 mod pacing;
+mod promise;
 mod properties;
 mod real_clients;
 mod rows_against_a_naive_reader;

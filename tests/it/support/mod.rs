@@ -2,6 +2,7 @@
 //! sockets of their own, a client that sends any bytes, and the checks that hold for every answer.
 
 pub(crate) mod emissions;
+pub(crate) mod in_process;
 pub(crate) mod process;
 pub(crate) mod raw_tls;
 pub(crate) mod scene;

@@ -1,0 +1,235 @@
+//! Requests: any endpoint, with anything in its parameters that a caller could know, guess or try.
+
+use std::fmt::Write as _;
+
+use crate::facts::{FACTS, Fact, Param, Place};
+
+use super::random::Random;
+use super::values::Values;
+
+/// A request of a caller's.
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) fact: &'static Fact,
+    /// The path, with its values.
+    pub(super) path: String,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) accept: Option<&'static str>,
+    pub(super) page: Option<&'static str>,
+    /// The nickname named in a header, and in the base path.
+    pub(super) in_header: Option<String>,
+    pub(super) in_path: Option<String>,
+    slash: bool,
+}
+
+impl Ask {
+    /// Makes one up.
+    pub(super) fn make(values: &Values, random: &mut Random) -> Self {
+        let fact = pick_fact(random);
+        let named = random.percent(30).then(|| values.nickname(random));
+        let place = random.below(9);
+        let mut ask = Self {
+            fact,
+            path: path(fact, values, random),
+            query: query(fact, values, random),
+            accept: *random.pick(&[
+                Some("application/json"),
+                Some("application/json"),
+                Some("application/json, text/plain, */*"),
+                Some("application/xml"),
+                Some("text/xml"),
+                Some("*/*"),
+                None,
+                None,
+            ]),
+            page: *random.pick(&[None, None, None, None, Some("1"), Some("2"), Some("2"), Some("3")]),
+            in_header: named.clone().filter(|_| place < 5),
+            in_path: named.filter(|_| place > 3),
+            slash: random.percent(3),
+        };
+        match random.below(100) {
+            0 | 1 => ask.query.push(("nickname".to_owned(), values.nickname(random))),
+            2 | 3 => {
+                let again = random.any(&ask.query).cloned();
+                ask.query.extend(again);
+            }
+            4 => ask.accept = Some("text/csv"),
+            5 => ask.page = Some("0"),
+            _ => {}
+        }
+        ask
+    }
+
+    /// The target as the caller sends it.
+    pub(super) fn target(&self) -> String {
+        let base = self.in_path.as_ref().map(|name| format!("/@{name}")).unwrap_or_default();
+        let slash = if self.slash { "/" } else { "" };
+        format!("{base}{}{slash}{}", self.path, encoded(&self.query))
+    }
+
+    pub(super) fn headers(&self) -> Vec<(&'static str, &str)> {
+        let accept = self.accept.map(|accept| ("accept", accept));
+        let page = self.page.map(|page| ("page", page));
+        let named = self.in_header.as_deref().map(|name| ("gateway-nickname", name));
+        [accept, page, named].into_iter().flatten().collect()
+    }
+
+    /// The first value of a parameter.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The nickname that is named for the call.
+    pub(super) fn named(&self) -> Option<&str> {
+        self.in_header.as_deref().or(self.in_path.as_deref())
+    }
+
+    /// All that the caller sends.
+    pub(super) fn sent(&self) -> String {
+        format!("{} {:?} {:?}", self.target(), self.query, self.headers())
+    }
+
+    /// Whether it filters orders by their parties.
+    pub(super) fn has_order_filters(&self) -> bool {
+        self.fact.nickname_params.iter().any(|name| name == "vendor")
+    }
+
+    /// Whether its answer is one order's rows.
+    pub(super) fn is_order_object(&self) -> bool {
+        self.fact.method == "GET" && self.fact.path.starts_with("/rest/1.3/orders") && self.fact.path.contains('{')
+    }
+}
+
+impl std::fmt::Display for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.fact.method, self.target())?;
+        self.headers().iter().try_for_each(|(name, value)| write!(f, "  {name}: {value}"))
+    }
+}
+
+/// Parameters as a query string.
+pub(super) fn encoded(query: &[(String, String)]) -> String {
+    query.iter().enumerate().fold(String::new(), |text, (place, (name, value))| {
+        let separator = if place == 0 { '?' } else { '&' };
+        let value = value.bytes().fold(String::new(), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                write!(text, "%{byte:02X}").unwrap();
+            }
+            text
+        });
+        format!("{text}{separator}{name}={value}")
+    })
+}
+
+/// Reads more often than changes, documents seldom.
+fn pick_fact(random: &mut Random) -> &'static Fact {
+    loop {
+        let fact = random.pick(&FACTS);
+        let percent = match fact.owner_source.as_str() {
+            "not_applicable" => 8,
+            "credential_echo" => 15,
+            "request" if fact.mutates => 80,
+            _ if fact.mutates => 15,
+            "request" => 45,
+            "request_optional" | "response" | "lookup_order" | "lookup_ticket_order" => 100,
+            _ => 70,
+        };
+        if random.percent(percent) {
+            return fact;
+        }
+    }
+}
+
+fn path(fact: &Fact, values: &Values, random: &mut Random) -> String {
+    fact.params_in(Place::Path).fold(fact.path.clone(), |path, param| {
+        let value = match param.name.as_str() {
+            "receipt" if fact.path.ends_with("/upsells") => values.parent(random),
+            "receipt" => values.receipt(random),
+            "id" => values.ticket(random),
+            "sku" => Values::sku(random),
+            _ => {
+                let value = random.pick(&param.values).clone();
+                if random.percent(10) { value.to_ascii_lowercase() } else { value }
+            }
+        };
+        path.replace(&format!("{{{}}}", param.name), &value)
+    })
+}
+
+fn query(fact: &Fact, values: &Values, random: &mut Random) -> Vec<(String, String)> {
+    let mut query: Vec<(String, String)> = Vec::new();
+    let dates = Values::dates(random);
+    let with_dates = random.percent(35);
+    for param in fact.params_in(Place::Query) {
+        let name = param.name.as_str();
+        let percent = match name {
+            _ if param.required => 98,
+            "startDate" | "endDate" => {
+                if with_dates {
+                    97
+                } else {
+                    2
+                }
+            }
+            "createDateFrom" | "createDateTo" | "updateDateFrom" | "updateDateTo" => {
+                if with_dates {
+                    60
+                } else {
+                    2
+                }
+            }
+            "vendor" | "affiliate" | "role" => 35,
+            "account" | "receipt" => 60,
+            _ => 10,
+        };
+        if random.percent(percent) {
+            query.push((name.to_owned(), value(fact, param, &dates, values, random)));
+        }
+    }
+    if fact.nickname_params.iter().any(|name| name == "vendor") && random.percent(35) {
+        query.retain(|(name, _)| !matches!(name.as_str(), "vendor" | "affiliate" | "role"));
+        let (party, role) = *random.pick(&[("vendor", "VENDOR"), ("vendor", "VENDOR"), ("affiliate", "AFFILIATE")]);
+        query.push((party.to_owned(), values.nickname(random)));
+        query.push(("role".to_owned(), role.to_owned()));
+    }
+    query
+}
+
+fn value(fact: &Fact, param: &Param, dates: &[String; 2], values: &Values, random: &mut Random) -> String {
+    let name = param.name.as_str();
+    match name {
+        "account" | "site" => values.nickname(random),
+        "vendor" | "affiliate" => values.party(random),
+        "receipt" if fact.path.starts_with("/rest/1.3/tickets") => values.ticketed(random),
+        "receipt" => values.receipt_filter(random),
+        "startDate" | "createDateFrom" | "updateDateFrom" | "closeDateFrom" | "date" => dates[0].clone(),
+        "endDate" | "createDateTo" | "updateDateTo" | "closeDateTo" | "restartDate" | "changeDate" => dates[1].clone(),
+        "email" => values.customer(random, |word| format!("{word}@example.net")),
+        "lastName" => values.customer(random, |word| format!("{word}<&>")),
+        "postalCode" => values.customer(random, str::to_owned),
+        "tid" => values.tid(random),
+        "amount" => values.amount(random),
+        "item" | "sku" | "oldSku" | "newSku" => Values::sku(random),
+        "type" if fact.path.starts_with("/rest/1.3/orders") => {
+            (*random.pick(&["SALE", "RFND", "BILL", "CGBK", "TEST_SALE"])).to_owned()
+        }
+        "type" if fact.path.starts_with("/rest/1.3/products") => (*random.pick(&["STANDARD", "RECURRING"])).to_owned(),
+        "type" if fact.id == "tickets.list" || fact.id == "tickets.count" => {
+            (*random.pick(&["rfnd", "cncl", "tech"])).to_owned()
+        }
+        "status" if fact.path.starts_with("/rest/1.3/shipping") => {
+            (*random.pick(&["shipped", "notshipped", "all"])).to_owned()
+        }
+        "status" if fact.path.starts_with("/rest/1.3/tickets") => (*random.pick(&["open", "closed"])).to_owned(),
+        "orderBy" => (*random.pick(&["RECEIPT", "SALE_AMOUNT", "DIMENSION_VALUE", "CUSTOMER_EMAIL"])).to_owned(),
+        "select" => (*random.pick(&["SALE_COUNT", "SALE_AMOUNT,REFUND_COUNT"])).to_owned(),
+        "dimensionFilter" => (*random.pick(&["US", "rivalq", "guide-1"])).to_owned(),
+        "refundAmount" => (*random.pick(&["1", "50", "500"])).to_owned(),
+        "currency" => "USD".to_owned(),
+        "price" => "12.50".to_owned(),
+        "sortAscending" | "approvedOnly" | "digital" | "fillOrder" => (*random.pick(&["true", "false"])).to_owned(),
+        _ => random.any(&param.values).cloned().unwrap_or_else(|| (*random.pick(&["1", "30", "some"])).to_owned()),
+    }
+}
