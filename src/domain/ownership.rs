@@ -96,12 +96,14 @@ pub fn row_of_list(row: &Row<'_>, mine: &Names<'_>) -> Verdict {
 }
 
 /// What is done with the rows of one object, of which `mine` are let through, behind a credential that reaches `seen`.
+/// `beside_mine` is whether one of `mine` stands under the same receipt: what has a receipt of its own, such as an upsell,
+/// must not decide about what is shown of others.
 ///
 /// What ClickBank shows of a sale can depend on who else is in reach. So that what stays is what a key of `mine` would
 /// see, nothing is released where a sale shows as its seller's whose affiliate is one of `mine`, or as an affiliate's of
 /// `mine` whose seller is another one in reach.
 #[must_use]
-pub fn row_of_object(row: &Row<'_>, mine: &Names<'_>, seen: &Names<'_>) -> Verdict {
+pub fn row_of_object(row: &Row<'_>, mine: &Names<'_>, seen: &Names<'_>, beside_mine: bool) -> Verdict {
     let is = |names: &Names<'_>, field: Option<&str>| field.is_some_and(|name| names.declare(name));
     match (row_of_list(row, mine), row.party()) {
         (Verdict::Drop, Some(Party::Vendor)) if is(mine, row.affiliate().text()) => Verdict::Refuse,
@@ -109,6 +111,7 @@ pub fn row_of_object(row: &Row<'_>, mine: &Names<'_>, seen: &Names<'_>) -> Verdi
             let seller = row.owner_or_vendor().text();
             if is(seen, seller) && !is(mine, seller) { Verdict::Refuse } else { Verdict::Keep }
         }
+        (Verdict::Refuse, _) if !beside_mine => Verdict::Drop,
         (verdict, _) => verdict,
     }
 }

@@ -1,5 +1,6 @@
 //! What of an answer that could be read may go to the caller, by the safeguard of its permit.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::answer::Media;
@@ -52,7 +53,14 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
         Safeguard::RowsJudged if endpoint.owner == Owner::AnswerAccounts => {
             filter_list(read, endpoint, Totals::Drop, |row| row_of_list(row, &mine))
         }
-        Safeguard::RowsJudged => filter_object(read, endpoint, |row| row_of_object(row, &mine, &seen)),
+        Safeguard::RowsJudged => {
+            let receipts = receipts_of(read, endpoint, &mine);
+            filter_object(read, endpoint, |row| {
+                // Where receipts are not told apart, all rows are of one.
+                let beside_mine = row.receipt().text().is_none_or(|receipt| receipts.contains(receipt));
+                row_of_object(row, &mine, &seen, beside_mine)
+            })
+        }
         Safeguard::LookedUp { subject, .. } if read.is_answer() => {
             let receipt = read.proven().receipt().ok_or(Withheld::NotYours)?.to_owned();
             let about = |row: &Row<'_>, is_its: fn(&str, &str) -> bool| {
@@ -79,6 +87,17 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
         }
         Safeguard::Document | Safeguard::NobodysData => Ok(()),
     }
+}
+
+/// The receipts under which a row stands that is certainly one of `mine`.
+fn receipts_of(read: &Read, endpoint: &Endpoint, mine: &Names<'_>) -> HashSet<String> {
+    let mut receipts = HashSet::new();
+    survey(read, endpoint, |row| {
+        if row_of_list(row, mine) == Verdict::Keep {
+            receipts.extend(row.receipt().text().map(str::to_owned));
+        }
+    });
+    receipts
 }
 
 /// Whether a receipt is `receipt`, or that of a rebill. ClickBank takes the receipt of a subscription for all its

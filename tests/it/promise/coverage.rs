@@ -6,9 +6,6 @@ use crate::facts::FACTS;
 
 use super::hostile::{FORMS, Form};
 
-/// Whether reads behind a wide credential are allowed where the design has a rule for them. Turn it on when they are.
-pub(super) const WIDE_READS: bool = false;
-
 /// Endpoints that the design has a rule for behind a wide credential, besides those with a required parameter.
 const WIDE: [&str; 23] = [
     "analytics.status",
@@ -100,7 +97,7 @@ impl Coverage {
             let has_rule = WIDE.contains(&id) || fact.owner_source == "request";
             expect(Kind::Refused, true);
             expect(Kind::Confined, is_read);
-            expect(Kind::Wide, has_rule && WIDE_READS);
+            expect(Kind::Wide, has_rule);
             if !has_rule && self.of(id, Kind::Wide) > 0 {
                 gaps.push(format!("{id} was allowed behind a wide credential, where the design has no rule for it"));
             }

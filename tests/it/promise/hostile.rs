@@ -15,7 +15,6 @@ use crate::support::in_process::Answered;
 
 use super::alike::seen_families;
 use super::check::Case;
-use super::coverage::WIDE_READS;
 use super::forgery::{forge_json, forge_xml};
 use super::ideal::Acting;
 use super::random::Random;
@@ -80,8 +79,6 @@ impl Form {
         match self {
             // No part of what is not a whole answer of the type asked for is released, whoever asked.
             Self::Cut | Self::Type => true,
-            // Owners are not looked at yet.
-            _ if !WIDE_READS => false,
             // Whoever is not declared could be one of All Accounts.
             Self::Whole | Self::Among | Self::Escaped | Self::Status if is_all && !is_wide => false,
             // It certainly names somebody else.
