@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::config::{self, Findings, Problem, Secrets};
 
-use super::advice::{self, KeyToCreate};
+use super::advice::{self, Advice};
 use super::output::{self, OutputFormat, Style, styled};
 use super::{Context, explain};
 
@@ -26,17 +26,18 @@ struct Report<'a> {
     valid: bool,
     errors: &'a [Problem],
     warnings: &'a [Problem],
-    keys_to_create: &'a [KeyToCreate],
+    #[serde(flatten)]
+    advice: &'a Advice,
 }
 
 impl Check {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
         let file = context.config_file()?;
         let secrets = if self.without_secrets { Secrets::Skip } else { Secrets::Read };
-        let mut keys_to_create = Vec::new();
+        let mut advice = Advice::default();
         let (found, summary) = match config::load(&file, secrets) {
             Ok((config, warnings)) => {
-                keys_to_create = advice::keys_to_create(&config.snapshot);
+                advice = advice::advice(&config.snapshot);
                 let policy = &config.snapshot.policy;
                 let summary = format!(
                     "{} can be served: {}, {}, {}, {}",
@@ -55,12 +56,7 @@ impl Check {
         };
         let valid = found.errors.is_empty();
         if context.output == OutputFormat::Json {
-            output::print_json(&Report {
-                valid,
-                errors: &found.errors,
-                warnings: &found.warnings,
-                keys_to_create: &keys_to_create,
-            })?;
+            output::print_json(&Report { valid, errors: &found.errors, warnings: &found.warnings, advice: &advice })?;
             return Ok(valid);
         }
         let colour = output::colour();
@@ -70,7 +66,7 @@ impl Check {
         let style = if valid { Style::Good } else { Style::Bad };
         let (first, rest) = summary.split_once('\n').unwrap_or((&summary, ""));
         output::print(&format!("{}\n{rest}{}", styled(first, style, colour), if rest.is_empty() { "" } else { "\n" }))?;
-        output::print(&advice::describe(&keys_to_create))?;
+        output::print(&advice.describe())?;
         Ok(valid)
     }
 }

@@ -119,7 +119,7 @@ fn show(endpoint: &Endpoint, format: OutputFormat) -> anyhow::Result<()> {
     let colour = output::colour();
     let boxes = endpoint.permissions.iter().map(Permission::clickbank_name).collect::<Vec<_>>();
     let mut text = format!(
-        "{}\n{} {API_PREFIX}{}\n\npermission      {}\nchanges         {}\nowner shows in  {}\nif wide         {}\npages           {}\n",
+        "{}\n{} {API_PREFIX}{}\n\npermission      {}\nchanges         {}\nowner shows in  {}\nwide credential {}\npages           {}\n",
         styled(&endpoint.name, Style::Bold, colour),
         endpoint.method,
         endpoint.path,

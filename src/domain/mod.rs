@@ -19,6 +19,8 @@ pub mod decision;
 pub(crate) mod echo;
 // One endpoint: method, path template, permissions, owner rule, parameters.
 pub mod endpoint;
+// What is granted and cannot be given, and the other way round.
+pub mod gaps;
 // Grants, and whom a call is about.
 pub mod matrix;
 // Account nicknames, sets of them, and scopes.

@@ -250,6 +250,12 @@ impl NicknameSet {
         self.combine(other, |mine, theirs| mine | theirs)
     }
 
+    /// The nicknames that are in this set and not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        self.combine(other, |mine, theirs| mine & !theirs)
+    }
+
     fn combine(&self, other: &Self, operation: impl Fn(u64, u64) -> u64) -> Self {
         let mut combined = *self;
         for (mine, theirs) in combined.0.iter_mut().zip(&other.0) {
@@ -341,6 +347,12 @@ impl Scope {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self { all: self.all || other.all, declared: self.declared.union(&other.declared) }
+    }
+
+    /// What is in this one and not in `other`.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self { all: self.all && !other.all, declared: self.declared.difference(&other.declared) }
     }
 
     /// Orders scopes from narrow to wide: fewest declared nicknames first, *All Accounts* last.

@@ -171,6 +171,33 @@ fn check_says_yes_or_everything_that_is_wrong_and_which_clickbank_keys_are_missi
     assert_golden("cli_check", &text);
 }
 
+#[test]
+fn behind_a_wide_credential_check_tells_what_is_in_the_way_and_can_i_what_is_done() {
+    let shell = Shell::with_a_wide_credential();
+    let mut text = shell.transcript(&["check", "--without-secrets"]);
+    text.push_str(&shell.transcript(&["check", "--without-secrets", "--output", "json"]));
+    let questions: [(&[&str], i32); 12] = [
+        (&["billing", "GET", "/rest/1.3/orders2/list?startDate=2026-11-01&endDate=2026-11-20"], 0),
+        (&["billing", "GET", "/rest/1.3/quickstats/list", "--output", "json"], 0),
+        (&["billing", "GET", "/rest/1.3/orders2/ABCD1234"], 0),
+        (&["billing", "HEAD", "/rest/1.3/orders2/ABCD1234"], 0),
+        (&["billing", "GET", "/rest/1.3/tickets/4711", "--output", "json"], 0),
+        (&["billing", "GET", "/rest/1.3/shipping2/list?receipt=ABCD1234"], 0),
+        (&["zenith", "GET", "/rest/1.3/tickets/count"], 0),
+        (&["billing", "GET", "/rest/1.3/tickets/count"], 1),
+        (&["billing", "GET", "/rest/1.3/orders2/list?vendor=acme%25&role=VENDOR"], 1),
+        (&["promo", "GET", "/rest/1.3/orders2/list"], 1),
+        (&["both", "GET", "/rest/1.3/orders2/list"], 1),
+        (&["both", "GET", "/rest/1.3/orders2/list", "--nickname", "zenith"], 0),
+    ];
+    for (arguments, code) in questions {
+        let transcript = shell.transcript(&[&["can-i"], arguments].concat());
+        assert!(transcript.ends_with(&format!("= {code}\n\n")), "{transcript}");
+        text.push_str(&transcript);
+    }
+    assert_golden("cli_wide", &text);
+}
+
 /// The key that `key create` showed.
 fn shown_key(done: &Done) -> String {
     let start = done.out.find("cbgw_").expect("a key is shown");

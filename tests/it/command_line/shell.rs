@@ -45,6 +45,48 @@ impl Shell {
         shell
     }
 
+    /// A directory with a configuration whose only credential for orders reaches more than any caller holds.
+    pub(crate) fn with_a_wide_credential() -> Self {
+        let shell = Self::empty();
+        fs::create_dir_all(shell.path("config")).unwrap();
+        let gateway = r#"
+[nicknames]
+acme = "seller"
+zenith = "seller"
+acmeaff = "affiliate"
+orbit = "both"
+
+[credentials.wide]
+api_key = { env = "NOT_READ" }
+[credentials.wide.reach]
+orders_write = ["acme", "zenith", "acmeaff", "orbit"]
+
+[credentials.shop]
+api_key = { env = "NOT_READ_EITHER" }
+[credentials.shop.reach]
+products = "all"
+orders_read = ["zenith"]
+"#;
+        fs::write(shell.path("config/gateway.toml"), gateway).unwrap();
+        let mut keys = String::new();
+        for (number, (name, grants)) in [
+            ("billing", "orders_read = [\"acme\"]"),
+            ("reports", "orders_read = [\"acme\"]"),
+            ("both", "orders_read = [\"acme\", \"zenith\"]"),
+            ("zenith", "orders_read = [\"zenith\"]\nproducts = [\"zenith\"]"),
+            ("promo", "orders_read = [\"acmeaff\"]\nanalytics = [\"acmeaff\"]"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            keys.push_str(&format!(
+                "[keys.{name}]\nid = \"key_{name}\"\nstatus = \"active\"\ndigest = \"sha256:{number:064}\"\n[keys.{name}.grants]\n{grants}\n"
+            ));
+        }
+        fs::write(shell.path("config/keys.toml"), keys).unwrap();
+        shell
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
