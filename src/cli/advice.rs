@@ -91,7 +91,9 @@ pub(super) fn advice(snapshot: &Snapshot) -> Advice {
         nicknames: names(scope.declared()),
     };
     let (unreached, hindrances) = (policy.unreached(active()), policy.hindrances(active()));
-    let (excesses, missing) = (policy.excesses(active()), policy.missing_credentials(active()));
+    // Before the first key is made, everything is more than anybody needs.
+    let excesses = active().next().map(|_| policy.excesses(active())).unwrap_or_default();
+    let missing = policy.missing_credentials(active());
     let unreached = unreached.iter().map(|found| Unreached {
         permission: found.permission.as_str(),
         nicknames: names(&found.nicknames),
