@@ -216,32 +216,15 @@ impl Prove {
         allowed: &NicknameSet,
         receipt: &str,
     ) -> Result<Owned, Rejection> {
-        let known = &passage.snapshot.known;
-        let question = question(permit, known::Subject::Order(receipt.into()));
-        if let Some(owned) = known.owned(&question) {
-            return Ok(owned);
-        }
         let asking = async {
             let read = self.ask(passage, permit, Question::Order(receipt)).await?;
-            if !of_the_callers(&read)? {
-                return Err(Rejection::NotYoursOrUnknown);
-            }
             let mut sellers = Sellers::default();
-            let told = each_row(&read, |row| {
-                if sellers.add(receipt, row, &passage.snapshot.policy.nicknames) {
-                    Verdict::Keep
-                } else {
-                    Verdict::Refuse
-                }
-            });
-            unproven(passage, told)?;
+            each_row_of_the_callers(passage, &read, |row| {
+                sellers.add(receipt, row, &passage.snapshot.policy.nicknames)
+            })?;
             Ok(Owned { receipt: receipt.into(), sellers: Arc::new(sellers) })
         };
-        let owned = known.ask(&question, asking).await?;
-        if owned.sellers.are_within(allowed) {
-            known.keep(question, owned.clone());
-        }
-        Ok(owned)
+        remembered(passage, permit, allowed, known::Subject::Order(receipt.into()), asking).await
     }
 
     /// Who sold what has the receipt that this ticket is about.
@@ -252,29 +235,16 @@ impl Prove {
         allowed: &NicknameSet,
         id: &str,
     ) -> Result<Owned, Rejection> {
-        let known = &passage.snapshot.known;
-        let question = question(permit, known::Subject::Ticket(id.into()));
-        if let Some(owned) = known.owned(&question) {
-            return Ok(owned);
-        }
         let asking = async {
             let read = self.ask(passage, permit, Question::Ticket(id)).await?;
-            if !of_the_callers(&read)? {
-                return Err(Rejection::NotYoursOrUnknown);
-            }
             let mut receipt = None;
-            let told = each_row(&read, |row| {
+            each_row_of_the_callers(passage, &read, |row| {
                 receipt = row.receipt().text().filter(|text| is_receipt(text) && !row.is_flawed()).map(str::to_owned);
-                if receipt.is_some() { Verdict::Keep } else { Verdict::Refuse }
-            });
-            unproven(passage, told)?;
+                receipt.is_some()
+            })?;
             self.order(passage, permit, allowed, &receipt.ok_or(Rejection::NotYoursOrUnknown)?).await
         };
-        let owned = known.ask(&question, asking).await?;
-        if owned.sellers.are_within(allowed) {
-            known.keep(question, owned.clone());
-        }
-        Ok(owned)
+        remembered(passage, permit, allowed, known::Subject::Ticket(id.into()), asking).await
     }
 
     /// Asks ClickBank, in the way of every call. Few calls need it, so what it takes is not part of all of them.
@@ -324,23 +294,41 @@ impl Step for Prove {
     }
 }
 
-fn question(permit: &LookupPermit, subject: known::Subject) -> known::Question {
-    known::Question { caller: permit.caller(), credential: permit.credential(), subject }
-}
-
-/// Whether ClickBank answered with something. What else it says to a receipt or ticket tells nobody anything, unless it
-/// failed.
-fn of_the_callers(read: &Read) -> Result<bool, Rejection> {
-    match read.status.as_u16() {
-        200..=299 => Ok(true),
-        500.. => Err(Rejection::LookUpFailed),
-        _ => Ok(false),
+/// What is known of it, or else what asking tells, which is kept if it is the caller's.
+async fn remembered(
+    passage: &Passage,
+    permit: &LookupPermit,
+    allowed: &NicknameSet,
+    subject: known::Subject,
+    asking: impl Future<Output = Result<Owned, Rejection>> + Send,
+) -> Result<Owned, Rejection> {
+    let known = &passage.snapshot.known;
+    let question = known::Question { caller: permit.caller(), credential: permit.credential(), subject };
+    if let Some(owned) = known.owned(&question) {
+        return Ok(owned);
     }
+    let owned = known.ask(&question, asking).await?;
+    if owned.sellers.are_within(allowed) {
+        known.keep(question, owned.clone());
+    }
+    Ok(owned)
 }
 
-/// A row that does not tell whose it is, is nobody's. Operators get to know of an answer that is built unlike any other.
-fn unproven(passage: &Passage, told: Result<(), ReadError>) -> Result<(), Rejection> {
+/// Has each row of an answer about an order or ticket taken in. Whatever else ClickBank says to a receipt or ticket tells
+/// nobody anything, unless it failed; and a row that does not tell whose it is, is nobody's.
+fn each_row_of_the_callers<'a>(
+    passage: &Passage,
+    read: &'a Read,
+    mut is_told: impl FnMut(&Row<'a>) -> bool,
+) -> Result<(), Rejection> {
+    match read.status.as_u16() {
+        200..=299 => {}
+        500.. => return Err(Rejection::LookUpFailed),
+        _ => return Err(Rejection::NotYoursOrUnknown),
+    }
+    let told = each_row(read, |row| if is_told(row) { Verdict::Keep } else { Verdict::Refuse });
     told.map_err(|error| {
+        // Operators get to know of an answer that is built unlike any other.
         if error == ReadError::Unreadable {
             passage.trail.facts().upstream_fault = Some("look-up-unreadable");
         }
