@@ -1,16 +1,17 @@
 //! What `check` advises: grants that cannot be met, credentials that reach more than anybody needs, and the ClickBank keys
 //! worth creating, in the words of ClickBank's API Management page.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::gaps::Hampered;
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::{NicknameSet, Scope};
 use crate::domain::permission::Permission;
-use crate::keys::Status;
+use crate::keys::{Key, Status};
 use crate::snapshot::Snapshot;
 
-/// The most names that a person gets to see of one kind.
+/// The most names, and the most findings of one kind, that a person gets to see.
 const SHOWN: usize = 12;
 
 /// Everything that is worth saying about a valid configuration.
@@ -46,6 +47,8 @@ struct Hindrance {
 struct Excess {
     credential: String,
     reach: Vec<Reach>,
+    /// Instead of Read/Write.
+    read_is_enough_on: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,7 +71,9 @@ struct KeyToCreate {
 /// What there is to say, as far as active keys are concerned.
 pub(super) fn advice(snapshot: &Snapshot) -> Advice {
     let policy = &snapshot.policy;
-    let active = || snapshot.keys.iter().filter(|(_, key)| key.status == Status::Active).map(|(caller, _)| caller);
+    let now = Timestamp::now();
+    let counts = |key: &Key| key.status == Status::Active && key.expires.is_none_or(|expires| now < expires);
+    let active = || snapshot.keys.iter().filter(|(_, key)| counts(key)).map(|(caller, _)| caller);
     let names = |set: &NicknameSet| -> Vec<String> {
         let names = policy.nicknames.names(set);
         names.into_iter().map(str::to_owned).collect()
@@ -102,6 +107,7 @@ pub(super) fn advice(snapshot: &Snapshot) -> Advice {
     let excesses = excesses.iter().map(|found| Excess {
         credential: policy.credentials.name(found.credential).to_owned(),
         reach: found.reach.iter().map(reach).collect(),
+        read_is_enough_on: names(&found.read_is_enough),
     });
     let missing = missing.iter().map(|missing| KeyToCreate {
         all_accounts: missing.scope.is_all(),
@@ -151,7 +157,11 @@ impl Advice {
              Narrow them at ClickBank (Settings > API Management), and in their reach:",
             self.wider_than_all_callers.iter().map(|found| {
                 let beyond: Vec<String> = found.reach.iter().map(Reach::describe).collect();
-                lines(&[("credential", std::slice::from_ref(&found.credential)), ("beyond", &beyond)])
+                let text = lines(&[("credential", std::slice::from_ref(&found.credential)), ("beyond", &beyond)]);
+                if found.read_is_enough_on.is_empty() {
+                    return text;
+                }
+                text + &lines(&[("Read will do", &found.read_is_enough_on)])
             }),
         );
         section(
@@ -179,14 +189,18 @@ impl Reach {
 /// A heading and what stands below it, if anything does.
 fn section(text: &mut String, heading: &str, blocks: impl Iterator<Item = String>) {
     let blocks: Vec<String> = blocks.collect();
-    if !blocks.is_empty() {
-        text.push_str(&format!("\n{heading}\n\n{}", blocks.join("\n")));
+    let shown: Vec<&str> = blocks.iter().take(SHOWN).map(String::as_str).collect();
+    if !shown.is_empty() {
+        text.push_str(&format!("\n{heading}\n\n{}", shown.join("\n")));
+    }
+    if blocks.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more of this kind; --output json lists all\n", blocks.len() - SHOWN));
     }
 }
 
 fn lines(lines: &[(&str, &[String])]) -> String {
     let lines: Vec<String> =
-        lines.iter().map(|(label, values)| format!("  {label:11}  {}\n", some_of(values))).collect();
+        lines.iter().map(|(label, values)| format!("  {label:12} {}\n", some_of(values))).collect();
     lines.concat()
 }
 

@@ -246,11 +246,12 @@ impl Policy {
     }
 
     /// Whether a confined credential's reach has to be seen before this call trusts it: neither does the request name an
-    /// owner nor would the answer show one. ClickBank tells the reach of *Orders Read* alone.
+    /// owner nor would the answer show one. ClickBank tells the reach of *Orders Read* alone, and *All Accounts* cannot be
+    /// more than that.
     fn has_to_be_verified(&self, endpoint: &Endpoint, credential: CredentialId) -> bool {
-        let reads = PermissionSet::default().with(Permission::OrdersRead);
+        let reads = self.credentials.reach(credential, PermissionSet::default().with(Permission::OrdersRead));
         let named = matches!(endpoint.owner, Owner::Parameter(_) | Owner::Nobody | Owner::Document);
-        !named && !shows_owner(endpoint) && !self.credentials.reach(credential, reads).is_empty()
+        !named && !shows_owner(endpoint) && !reads.is_all() && !reads.is_empty()
     }
 
     /// What it takes behind a credential that reaches more than the caller may see.
@@ -340,6 +341,9 @@ pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
         Owner::Ticket(_) => "the ticket and its order are looked up: all sellers have to be the caller's",
         _ if !only_reads => REFUSED,
         Owner::AccountFilter(_) => "one nickname at a time: `account` is added, rows are judged",
+        Owner::OrderFilters { .. } if !shows_owner(endpoint) => {
+            "one nickname at a time, as a seller: `vendor` and `role=VENDOR` are added"
+        }
         Owner::OrderFilters { .. } => {
             "one nickname at a time, as a seller: `vendor` and `role=VENDOR` are added, rows are judged"
         }

@@ -1,13 +1,14 @@
 //! What a configuration grants and cannot give, and what its credentials could give and nobody is granted. For `check`.
 
 use std::collections::HashMap;
+use std::mem::discriminant;
 
 use super::call::Call;
 use super::credential::CredentialId;
-use super::decision::{Decision, Denial, Unconfined};
-use super::endpoint::{Endpoint, EndpointId, Owner, PathValue, Segment};
+use super::decision::{Decision, Denial};
+use super::endpoint::{Endpoint, EndpointId, Method, Owner, PathValue, Segment};
 use super::matrix::{CallerId, Named, Policy};
-use super::nickname::{NicknameSet, Scope};
+use super::nickname::{NicknameId, NicknameSet, Scope};
 use super::permission::Permission;
 use super::target::{API_PREFIX, write_pair};
 
@@ -49,6 +50,8 @@ pub struct Excess {
     pub credential: CredentialId,
     /// For what, and on whom; *All Accounts* where nobody is granted all.
     pub reach: Vec<(Permission, Scope)>,
+    /// Where *Read/Write* is more than anybody is granted, and *Read* is not.
+    pub read_is_enough: NicknameSet,
 }
 
 impl Policy {
@@ -96,14 +99,15 @@ impl Policy {
                 None => alike.push(vec![caller]),
             }
         }
+        let kinds = self.kinds();
         let mut found = Hindrances::default();
         for callers in alike {
             let Some(first) = callers.first() else { continue };
             let (mut refused, mut unnamed) = (Vec::new(), Vec::new());
-            for (id, endpoint) in self.catalogue.iter() {
-                let (about, named) = self.hindrance(*first, endpoint);
-                note(&mut refused, id, about, &callers);
-                note(&mut unnamed, id, named, &callers);
+            for (kind, endpoints) in &kinds {
+                let (about, named) = self.hindrance(*first, kind);
+                note(&mut refused, endpoints, about, &callers);
+                note(&mut unnamed, endpoints, named, &callers);
             }
             merge(&mut found.refused, refused);
             merge(&mut found.unnamed, unnamed);
@@ -111,22 +115,52 @@ impl Policy {
         found
     }
 
+    /// The endpoints by what decides about their plainest request, each with one that stands for all of its kind.
+    fn kinds(&self) -> Vec<(&Endpoint, Vec<EndpointId>)> {
+        let decides = |endpoint: &Endpoint| {
+            let shows = endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some());
+            (
+                discriminant(&endpoint.owner),
+                endpoint.permissions,
+                endpoint.changes,
+                endpoint.method == Method::Head,
+                shows,
+            )
+        };
+        let mut kinds: Vec<(&Endpoint, Vec<EndpointId>)> = Vec::new();
+        for (id, endpoint) in self.catalogue.iter() {
+            match kinds.iter_mut().find(|(other, _)| decides(other) == decides(endpoint)) {
+                Some((_, endpoints)) => endpoints.push(id),
+                None => kinds.push((endpoint, vec![id])),
+            }
+        }
+        kinds
+    }
+
     /// About which nicknames the plainest request is refused, and for which it passes only where they are named.
     fn hindrance(&self, caller: CallerId, endpoint: &Endpoint) -> (NicknameSet, NicknameSet) {
         let allowed = *self.matrix.allowed(caller, endpoint.permissions).declared();
         let nothing = NicknameSet::default();
         if let Owner::Parameter(_) = endpoint.owner {
-            let refused = allowed.iter().filter(|id| {
-                let name = self.nicknames.name(*id);
-                matches!(self.ask_plainly(caller, endpoint, name), Some(Denial::ConfinedCredentialRequired(why)) if is_want(why))
-            });
-            return (refused.collect(), nothing);
+            let is_refused = |id: &NicknameId| {
+                let denial = self.ask_plainly(caller, endpoint, self.nicknames.name(*id));
+                matches!(denial, Some(Denial::ConfinedCredentialRequired(_))) && self.is_reached(endpoint, *id)
+            };
+            return (allowed.iter().filter(is_refused).collect(), nothing);
         }
-        match self.ask_plainly(caller, endpoint, "") {
-            Some(Denial::ConfinedCredentialRequired(why)) if is_want(why) => (allowed, nothing),
+        let (refused, unnamed) = match self.ask_plainly(caller, endpoint, "") {
+            Some(Denial::ConfinedCredentialRequired(_)) => (allowed, nothing),
             Some(Denial::NicknameRequired(passing)) => (allowed.difference(&passing), *passing),
             _ => (nothing, nothing),
-        }
+        };
+        (refused.iter().filter(|id| self.is_reached(endpoint, *id)).collect(), unnamed)
+    }
+
+    /// Whether credentials reach the nickname for all that the endpoint needs, be it not one for all.
+    fn is_reached(&self, endpoint: &Endpoint, nickname: NicknameId) -> bool {
+        endpoint.permissions.iter().all(|permission| {
+            self.credentials.iter().any(|(_, _, reach)| reach.of(permission).declared().contains(nickname))
+        })
     }
 
     /// What is said against the plainest request, about `nickname` where a parameter has to name one.
@@ -151,10 +185,11 @@ impl Policy {
         }
         let mut found = Vec::new();
         for (credential, _, declared) in self.credentials.iter() {
-            let beyond = |permission: Permission| {
+            let granted = |permission: Permission| {
                 let granted = granted.iter().find(|(other, _)| *other == permission);
-                declared.of(permission).difference(&granted.map(|(_, scope)| *scope).unwrap_or_default())
+                granted.map(|(_, scope)| *scope).unwrap_or_default()
             };
+            let beyond = |permission: Permission| declared.of(permission).difference(&granted(permission));
             let mut reach: Vec<(Permission, Scope)> = Vec::new();
             for permission in Permission::ALL {
                 let mut scope = beyond(permission);
@@ -166,26 +201,26 @@ impl Policy {
                 }
             }
             if !reach.is_empty() {
-                found.push(Excess { credential, reach });
+                let unwritten = beyond(Permission::OrdersWrite);
+                let read_is_enough = unwritten.declared().intersection(granted(Permission::OrdersRead).declared());
+                found.push(Excess { credential, reach, read_is_enough });
             }
         }
         found
     }
 }
 
-/// Whether a credential of the right reach would mend it. That none reaches a nickname at all is told elsewhere.
-const fn is_want(why: Unconfined) -> bool {
-    !matches!(why, Unconfined::NoCredential)
-}
-
-/// Adds an endpoint to those of the same nicknames.
-fn note(found: &mut Vec<Hampered>, endpoint: EndpointId, nicknames: NicknameSet, callers: &[CallerId]) {
+/// Adds endpoints to those of the same nicknames.
+fn note(found: &mut Vec<Hampered>, endpoints: &[EndpointId], nicknames: NicknameSet, callers: &[CallerId]) {
     if nicknames.is_empty() {
         return;
     }
     match found.iter_mut().find(|other| other.nicknames == nicknames) {
-        Some(other) => other.endpoints.push(endpoint),
-        None => found.push(Hampered { endpoints: vec![endpoint], nicknames, callers: callers.to_vec() }),
+        Some(other) => {
+            other.endpoints.extend(endpoints);
+            other.endpoints.sort_unstable();
+        }
+        None => found.push(Hampered { endpoints: endpoints.to_vec(), nicknames, callers: callers.to_vec() }),
     }
 }
 
@@ -269,6 +304,14 @@ mod tests {
         Policy { catalogue: Catalogue::new(built_in_endpoints().unwrap()), nicknames, credentials, matrix }
     }
 
+    /// Every endpoint that takes Read alone.
+    fn reads() -> String {
+        let reads = PermissionSet::default().with(OrdersRead);
+        let endpoints = built_in_endpoints().unwrap();
+        let names = endpoints.iter().filter(|endpoint| endpoint.permissions == reads).map(|endpoint| &*endpoint.name);
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     fn numbers(callers: &[CallerId]) -> String {
         callers.iter().map(|caller| caller.index().to_string()).collect()
     }
@@ -310,6 +353,7 @@ mod tests {
         let lists = "shipping.count, shipping.list, shipping2.count, shipping2.list, shipping3.count, shipping3.list, \
                      tickets.list, tickets.count";
         let (quick, both) = ("quickstats.list, quickstats.count", format!("{orders}, {lists}"));
+        let every = reads();
         let wide: &[Grants<'_>] = &[&[(OrdersRead, "a b c d")]];
         let exact: &[Grants<'_>] = &[&[(OrdersRead, "a b")]];
         for (credentials, callers, refused, unnamed) in [
@@ -324,8 +368,9 @@ mod tests {
                 vec![format!("{orders} about c for 0"), format!("{lists} about a c for 0")],
                 vec![format!("{orders} about a for 0"), format!("{quick} about a c for 0")],
             ),
-            // Nobody reaches it, which is told elsewhere.
+            // What nobody reaches is told elsewhere.
             (&[], &[&[(OrdersRead, "a")]], vec![], vec![]),
+            (&[&[(OrdersRead, "a")]], &[&[(OrdersRead, "a b")]], vec![], vec![format!("{every} about a for 0")]),
         ] {
             let policy = policy(credentials, callers);
             let found = policy.hindrances(policy.matrix.callers());

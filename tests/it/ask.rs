@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clickbank_gateway::config::{self, Config, Secrets};
 use clickbank_gateway::domain::call::{Call, CallError};
-use clickbank_gateway::domain::decision::{Decision, Unconfined, Unsupported};
+use clickbank_gateway::domain::decision::{Decision, Safeguard, Unconfined, Unsupported};
 use clickbank_gateway::domain::matrix::{CallerId, Named, Policy};
 use clickbank_gateway::rejection::Rejection;
 
@@ -32,9 +32,7 @@ pub(crate) fn decide(policy: &Policy, caller: CallerId, call: &Call) -> String {
 
 /// The same, and the nicknames that an allowed call is about.
 pub(crate) fn decide_about<'a>(policy: &'a Policy, caller: CallerId, call: &Call) -> (String, Vec<&'a str>) {
-    let named = call
-        .base_nickname()
-        .map_or(Named::Nothing, |name| policy.nicknames.find(name).map_or(Named::Undeclared, Named::Nickname));
+    let named = named(policy, call);
     let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("the call was read with this catalogue");
     let resolution = policy.resolve(caller, endpoint, call, named);
     match policy.decide(caller, endpoint, call, named, &resolution) {
@@ -52,6 +50,28 @@ pub(crate) fn decide_about<'a>(policy: &'a Policy, caller: CallerId, call: &Call
             (refusal(&Rejection::from_denial(&denial, policy, endpoint.permissions, Vec::new())), Vec::new())
         }
     }
+}
+
+/// What is asked of ClickBank before an allowed call, and with which credential.
+pub(crate) fn asked_first(policy: &Policy, caller: CallerId, call: &Call) -> Option<String> {
+    let named = named(policy, call);
+    let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("the call was read with this catalogue");
+    let resolution = policy.resolve(caller, endpoint, call, named);
+    let decision = policy.decide(caller, endpoint, call, named, &resolution);
+    let (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) = decision else { return None };
+    match allowance.safeguard {
+        Safeguard::LookedUp { with, .. } => Some(format!("whose order, with {}", policy.credentials.name(with))),
+        Safeguard::Confined { verify: true } => {
+            let credential = allowance.credential.expect("a confined credential acts");
+            Some(format!("how far, with {}", policy.credentials.name(credential)))
+        }
+        _ => None,
+    }
+}
+
+fn named(policy: &Policy, call: &Call) -> Named {
+    let find = |name| policy.nicknames.find(name).map_or(Named::Undeclared, Named::Nickname);
+    call.base_nickname().map_or(Named::Nothing, find)
 }
 
 /// A refusal's public code, and what it names.

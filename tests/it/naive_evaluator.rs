@@ -8,6 +8,7 @@
 //! `CBGW_TEST_CONFIGURATIONS=3000 cargo test --test it naive` compares more configurations than every run does.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use clickbank_gateway::config::Config;
 use clickbank_gateway::domain::call::Call;
@@ -50,6 +51,7 @@ fn every_kind_of_decision_occurs_in_the_configurations_that_are_made_up() {
     }
     let expected = [
         "Allow confined",
+        "Allow confined, seen",
         "Allow document",
         "Allow nobodys-data",
         "Allow nobodys-data (wide)",
@@ -60,6 +62,7 @@ fn every_kind_of_decision_occurs_in_the_configurations_that_are_made_up() {
         "Deny confined-credential-required affiliate-role",
         "Deny confined-credential-required forwarded",
         "Deny confined-credential-required no-credential",
+        "Deny confined-credential-required no-look-up",
         "Deny confined-credential-required other-filter",
         "Deny confined-credential-required role-missing",
         "Deny confined-credential-required several",
@@ -76,7 +79,10 @@ fn every_kind_of_decision_occurs_in_the_configurations_that_are_made_up() {
 /// A decision without the names in it.
 fn kind(decision: &str) -> String {
     match decision.split_once(" by ") {
-        Some((what, by)) => format!("{what}{}", if by.contains("(wide)") { " (wide)" } else { "" }),
+        Some((what, by)) => {
+            let wide = if by.contains("(wide)") { " (wide)" } else { "" };
+            format!("{what}{wide}{}", if by.contains(" after how far") { ", seen" } else { "" })
+        }
         None if decision.starts_with("Deny nickname-required") => "Deny nickname-required".to_owned(),
         None if decision.starts_with("Deny permission-missing") && !decision.ends_with("together") => {
             "Deny permission-missing".to_owned()
@@ -109,7 +115,10 @@ fn compare(world: &World, grid: &[(Request, String, Call)]) -> Result<(), String
         for (request, target, call) in grid {
             let expected = world.judge(grants, request, request.named);
             let (words, about) = ask::decide_about(policy, caller, call);
-            let decided = settled(&words, request, about);
+            let mut decided = settled(&words, request, about);
+            if let Some(first) = ask::asked_first(policy, caller, call) {
+                let _ = write!(decided, " after {first}");
+            }
             if decided != expected {
                 let what = format!("{} {target} with {name}", request.fact.method);
                 return Err(format!("{what}\n  gateway:   {decided}\n  evaluator: {expected}\n\n{gateway}\n{keys}"));

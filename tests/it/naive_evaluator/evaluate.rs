@@ -61,11 +61,13 @@ impl World {
             if known.source == "global" {
                 return format!("Allow nobodys-data by {name}");
             }
-            return format!("Allow confined by {name} for {}", joined(&effective));
+            let first =
+                if self.has_to_be_seen(request, name) { format!(" after how far, with {name}") } else { String::new() };
+            return format!("Allow confined by {name} for {}{first}", joined(&effective));
         }
         let verdict = match narrowest(&candidates) {
             None => "Deny confined-credential-required no-credential".to_owned(),
-            Some((name, _)) => self.behind_a_wide_one(request, &effective, name),
+            Some((name, reach)) => self.behind_a_wide_one(request, &effective, name, reach),
         };
         if verdict.starts_with("Deny") && named.is_none() {
             let declared = self.nicknames.iter().map(|(name, _)| *name).filter(|name| allowed.contains(name));
@@ -78,9 +80,31 @@ impl World {
         verdict
     }
 
-    fn behind_a_wide_one(&self, request: &Request, effective: &Names, credential: &str) -> String {
+    /// Whether a confined credential's reach has to be seen before it is trusted. Of products and the like the request
+    /// names the nickname, so that nothing hangs on it; and All Accounts cannot be more than is declared.
+    fn has_to_be_seen(&self, request: &Request, credential: &str) -> bool {
+        let (_, reach) = self.credentials.iter().find(|(name, _)| name == credential).expect("it was chosen");
+        let reads = self.scope(reach, "orders_read");
+        let shows = request.fact.source == "request" || request.fact.answer_names_owner;
+        !shows && !self.declared(&reads).is_empty() && !reads.contains(UNDECLARED)
+    }
+
+    /// Who looks up: whoever acts, if it reads orders of at least what it reaches; else the narrowest that does.
+    fn who_looks_up(&self, acting: &str, reach: &Names) -> Option<String> {
+        let reads = |table| self.scope(table, "orders_read");
+        let able = self.credentials.iter().map(|(name, table)| (name.as_str(), reads(table)));
+        let able: Vec<(&str, Names)> =
+            able.filter(|(_, reads)| !self.declared(reads).is_empty() && reads.is_superset(reach)).collect();
+        able.iter().find(|(name, _)| *name == acting).or_else(|| narrowest(&able)).map(|(name, _)| (*name).to_owned())
+    }
+
+    fn behind_a_wide_one(&self, request: &Request, effective: &Names, credential: &str, reach: &Names) -> String {
         let known = &request.fact;
         let allowed = |how: &str| format!("{how} by {credential} (wide) for {}", joined(effective));
+        let looked_up = || match self.who_looks_up(credential, reach) {
+            Some(with) => format!("{} after whose order, with {with}", allowed("AllowIfOwned looked-up")),
+            None => "Deny confined-credential-required no-look-up".to_owned(),
+        };
         match known.source {
             _ if request.parameter("trace").is_some() => "Deny confined-credential-required forwarded".to_owned(),
             "request" => allowed("Allow owner-named"),
@@ -92,11 +116,11 @@ impl World {
             "response" if known.path.contains('{') || known.path.ends_with("/accounts") => {
                 allowed("AllowIfOwned rows-judged")
             }
-            "response" | "lookup_order_per_row" if request.has_exact_receipt() => allowed("AllowIfOwned looked-up"),
+            "response" | "lookup_order_per_row" if request.has_exact_receipt() => looked_up(),
             "response" | "lookup_order_per_row" | "unavailable" => {
                 "Deny confined-credential-required unjudgeable".to_owned()
             }
-            "lookup_order" | "lookup_ticket_order" => allowed("AllowIfOwned looked-up"),
+            "lookup_order" | "lookup_ticket_order" => looked_up(),
             other => panic!("no rule for `{other}`"),
         }
     }

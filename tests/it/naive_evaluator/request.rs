@@ -22,6 +22,7 @@ pub(super) struct Known {
     pub(super) mutates: bool,
     pub(super) source: &'static str,
     pub(super) owner_parameter: &'static str,
+    pub(super) answer_names_owner: bool,
 }
 
 impl Request {
@@ -68,6 +69,7 @@ impl Known {
             mutates: fact.mutates,
             source: &fact.owner_source,
             owner_parameter: fact.nickname_params.first().map_or("", String::as_str),
+            answer_names_owner: !fact.nickname_in_response.is_empty(),
         }
     }
 
@@ -80,11 +82,14 @@ impl Known {
             mutates: method == "POST",
             source,
             owner_parameter: if source == "request" { "account" } else { "" },
+            answer_names_owner: false,
         };
         vec![
             known("orders2.notes", "POST", "/rest/1.3/orders2/{receipt}/notes", "unavailable", &["orders_write"]),
             known("orders2.memo", "POST", "/rest/1.3/orders2/{receipt}/memo", "lookup_order", &["orders_write"]),
             known("ledger.list", "GET", "/rest/1.3/ledger/list", "request", &["analytics", "orders_read"]),
+            // Where whoever acts need not be able to look up.
+            known("ledger.entry", "GET", "/rest/1.3/ledger/{receipt}", "lookup_order", &["analytics"]),
         ]
     }
 }

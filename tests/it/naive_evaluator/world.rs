@@ -35,6 +35,14 @@ changes = "nothing"
 owner = { parameter = "account" }
 parameters = [{ name = "account", required = true }]
 
+[[endpoint]]
+id = "ledger.entry"
+method = "GET"
+path = "/rest/1.3/ledger/{receipt}"
+permissions = ["analytics"]
+changes = "nothing"
+owner = { receipt = "receipt" }
+
 [extra_parameters]
 trace = "forward"
 campaign = "drop"
