@@ -147,7 +147,7 @@ impl CanI {
         answer.endpoint = Some(endpoint.name.clone());
         let resolution = policy.resolve(caller, endpoint, &call, named);
         let names = |set| policy.nicknames.names(set).into_iter().map(str::to_owned).collect::<Vec<_>>();
-        match policy.decide(caller, endpoint, &call, named, &resolution) {
+        match policy.decide(caller, endpoint, &call, &resolution) {
             decision @ (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) => {
                 let Allowance { nicknames, credential, safeguard } = allowance;
                 answer.decision = if matches!(decision, Decision::Allow(_)) { "Allow" } else { "AllowIfOwned" };

@@ -278,6 +278,7 @@ mod tests {
         };
         let (exact, ..) = credentials.iter().next().unwrap();
         assert_eq!(choose(), ("exact".to_owned(), true));
+        assert_eq!((credentials.len(), credentials.is_empty(), Credentials::default().is_empty()), (3, false, true));
         credentials.verify(exact);
         assert!(credentials.is_verified(exact));
         credentials.doubt(exact);

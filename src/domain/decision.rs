@@ -175,16 +175,10 @@ impl Policy {
     /// Whether the caller may make this call, why, and with which credential. `resolution` is what
     /// [`Policy::resolve`] said of the same caller, call and name.
     #[must_use]
-    pub fn decide(
-        &self,
-        caller: CallerId,
-        endpoint: &Endpoint,
-        call: &Call,
-        named: Named,
-        resolution: &Resolution,
-    ) -> Decision {
+    pub fn decide(&self, caller: CallerId, endpoint: &Endpoint, call: &Call, resolution: &Resolution) -> Decision {
         match self.judge(caller, endpoint, call, resolution) {
-            Err(denial @ Denial::ConfinedCredentialRequired(_)) if named == Named::Nothing => {
+            // Where one is named already, nothing else is allowed, and no other would pass.
+            Err(denial @ Denial::ConfinedCredentialRequired(_)) => {
                 let alone = self.passing_alone(caller, endpoint, call, &resolution.allowed);
                 Decision::Deny(if alone.is_empty() { denial } else { Denial::NicknameRequired(Box::new(alone)) })
             }
@@ -366,5 +360,100 @@ fn check_supported(endpoint: &Endpoint) -> Result<(), Denial> {
             Err(Denial::NotSupported(Unsupported::Change))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Catalogue;
+    use super::super::credential::{Credentials, ScopeByPermission};
+    use super::super::endpoint::Rows;
+    use super::super::matrix::Matrix;
+    use super::super::nickname::{Nickname, Nicknames};
+    use super::*;
+    use crate::config::built_in_endpoints;
+
+    /// What is decided about an endpoint made of a built-in one, for a caller who may do everything on `a`, behind a
+    /// credential that reaches `b` as well.
+    fn decide(like: &str, change: impl Fn(&mut Endpoint), query: &str) -> Result<Safeguard, Denial> {
+        let mut nicknames = Nicknames::default();
+        let [a, b] = ["a", "b"].map(|name| nicknames.declare(Nickname::parse(name).unwrap(), NicknameKind::Seller));
+        let everything = |scope: &Scope| {
+            let mut scopes = ScopeByPermission::default();
+            for permission in Permission::ALL {
+                scopes.add(permission, scope);
+            }
+            scopes
+        };
+        let mine = Scope::only(NicknameSet::single(a.unwrap()));
+        let both = Scope::only([a.unwrap(), b.unwrap()].into_iter().collect());
+        let mut endpoint = built_in_endpoints().unwrap().into_iter().find(|endpoint| endpoint.name == like).unwrap();
+        change(&mut endpoint);
+        let policy = Policy {
+            catalogue: Catalogue::new(vec![endpoint]),
+            nicknames,
+            credentials: Credentials::new([("wide".to_owned(), everything(&both))]),
+            matrix: Matrix::new([everything(&mine)]),
+        };
+        let (_, endpoint) = policy.catalogue.iter().next().unwrap();
+        let path = endpoint.path.to_string().replace("{receipt}", "ABCD1234").replace("{id}", "1");
+        let call = Call::read(&policy.catalogue, endpoint.method.as_str(), &format!("/rest/1.3{path}{query}")).unwrap();
+        let caller = policy.matrix.callers().next().unwrap();
+        let resolution = policy.resolve(caller, endpoint, &call, Named::Nothing);
+        match policy.decide(caller, endpoint, &call, &resolution) {
+            Decision::Allow(allowance) | Decision::AllowIfOwned(allowance) => Ok(allowance.safeguard),
+            Decision::Deny(denial) => Err(denial),
+        }
+    }
+
+    #[test]
+    fn a_change_goes_on_only_where_its_owner_is_known_before() {
+        let refused = Err(Denial::ConfinedCredentialRequired(Unconfined::OwnerNowhere));
+        for (like, query, reads) in [
+            ("quickstats.list", "", "request-confined"),
+            ("orders2.list", "", "request-confined"),
+            ("orders2.get", "", "rows-judged"),
+            ("quickstats.accounts", "", "rows-judged"),
+            ("shipping2.list", "?receipt=ABCD1234", "looked-up"),
+            ("tickets.list", "?receipt=ABCD1234", "looked-up"),
+        ] {
+            assert_eq!(decide(like, |_| {}, query).map(Safeguard::as_str), Ok(reads), "{like}");
+            for changes in [Changes::Something, Changes::Money] {
+                assert_eq!(decide(like, |endpoint| endpoint.changes = changes, query), refused, "{like} {changes:?}");
+            }
+        }
+        let named = decide("products.list", |endpoint| endpoint.changes = Changes::Something, "?site=a");
+        assert_eq!(named, Ok(Safeguard::OwnerNamed));
+        for like in ["shipping2.shipnotice.get", "tickets.get"] {
+            let change = decide(like, |endpoint| endpoint.changes = Changes::Something, "");
+            assert_eq!(change, Err(Denial::NotSupported(Unsupported::Change)), "{like}");
+        }
+    }
+
+    #[test]
+    fn rows_that_nobody_knows_the_owner_of_are_no_safeguard() {
+        let refused = |why| Err(Denial::ConfinedCredentialRequired(why));
+        let without_owner = |endpoint: &mut Endpoint| {
+            let rows = endpoint.rows.take();
+            endpoint.rows = rows.map(|rows| Rows { owner: None, ..rows });
+        };
+        let without_rows = |endpoint: &mut Endpoint| endpoint.rows = None;
+        // To HEAD there is no answer that could show them.
+        let unseen = |endpoint: &mut Endpoint| endpoint.method = Method::Head;
+        for change in [&without_owner as &dyn Fn(&mut Endpoint), &without_rows, &unseen] {
+            for like in ["orders2.get", "quickstats.accounts"] {
+                assert_eq!(decide(like, change, ""), refused(Unconfined::OwnerNowhere), "{like}");
+            }
+            let list = decide("shipping2.list", change, "?receipt=ABCD1234");
+            assert_eq!(list, refused(Unconfined::List));
+            // Where the request is confined, a count will do.
+            assert!(decide("orders2.list", change, "").is_ok());
+        }
+    }
+
+    #[test]
+    fn what_shows_the_credential_is_never_granted() {
+        let shows = |endpoint: &mut Endpoint| endpoint.owner = Owner::Credential;
+        assert_eq!(decide("analytics.status", shows, ""), Err(Denial::EndpointBlocked));
     }
 }

@@ -168,7 +168,7 @@ impl Policy {
         let target = plain_target(endpoint, nickname);
         let call = Call::read(&self.catalogue, endpoint.method.as_str(), &target).ok()?;
         let resolution = self.resolve(caller, endpoint, &call, Named::Nothing);
-        match self.decide(caller, endpoint, &call, Named::Nothing, &resolution) {
+        match self.decide(caller, endpoint, &call, &resolution) {
             Decision::Deny(denial) => Some(denial),
             Decision::Allow(_) | Decision::AllowIfOwned(_) => None,
         }

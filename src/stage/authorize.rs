@@ -169,7 +169,7 @@ impl Check for Authorize {
         let Classified { passage, caller, mut call, named, answer, page } = classified;
         let policy = &passage.snapshot.policy;
         let endpoint = policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
-        match policy.decide(caller, endpoint, &call, named, &resolution) {
+        match policy.decide(caller, endpoint, &call, &resolution) {
             Decision::Allow(allowance) | Decision::AllowIfOwned(allowance) => {
                 let Allowance { nicknames, credential, safeguard } = allowance;
                 if let Safeguard::RequestConfined(nickname) = safeguard {

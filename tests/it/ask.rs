@@ -35,7 +35,7 @@ pub(crate) fn decide_about<'a>(policy: &'a Policy, caller: CallerId, call: &Call
     let named = named(policy, call);
     let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("the call was read with this catalogue");
     let resolution = policy.resolve(caller, endpoint, call, named);
-    match policy.decide(caller, endpoint, call, named, &resolution) {
+    match policy.decide(caller, endpoint, call, &resolution) {
         decision @ (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) => {
             let word = if matches!(decision, Decision::Allow(_)) { "Allow" } else { "AllowIfOwned" };
             let mut words = format!("{word} {}", allowance.safeguard.as_str());
@@ -57,7 +57,7 @@ pub(crate) fn asked_first(policy: &Policy, caller: CallerId, call: &Call) -> Opt
     let named = named(policy, call);
     let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("the call was read with this catalogue");
     let resolution = policy.resolve(caller, endpoint, call, named);
-    let decision = policy.decide(caller, endpoint, call, named, &resolution);
+    let decision = policy.decide(caller, endpoint, call, &resolution);
     let (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) = decision else { return None };
     match allowance.safeguard {
         Safeguard::LookedUp { with, .. } => Some(format!("whose order, with {}", policy.credentials.name(with))),

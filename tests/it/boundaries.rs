@@ -85,8 +85,8 @@ fn the_domain_knows_no_network_no_runtime_and_no_file() {
 }
 
 #[test]
-fn a_live_request_and_can_i_ask_the_same_function() {
-    assert_eq!(files_with(&[".decide("]), ["cli/can_i.rs", "stage/authorize.rs"]);
+fn a_live_request_can_i_and_check_ask_the_same_function() {
+    assert_eq!(files_with(&[".decide("]), ["cli/can_i.rs", "domain/gaps.rs", "stage/authorize.rs"]);
 }
 
 #[test]

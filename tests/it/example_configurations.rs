@@ -108,7 +108,7 @@ fn decide(config: &Config, caller: CallerId, endpoint: &Endpoint, target: &str, 
     let call = Call::read(&policy.catalogue, endpoint.method.as_str(), target)
         .unwrap_or_else(|error| panic!("{} {target}: {error:?}", endpoint.name));
     assert_eq!(policy.catalogue.endpoint(call.endpoint()).unwrap().name, endpoint.name);
-    policy.decide(caller, endpoint, &call, named, &policy.resolve(caller, endpoint, &call, named))
+    policy.decide(caller, endpoint, &call, &policy.resolve(caller, endpoint, &call, named))
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn ask(config: &Config, caller: CallerId, (method, target, named): &(Method, Str
     };
     let names = |set: &NicknameSet| policy.nicknames.names(set).into_iter().map(str::to_owned).collect();
     let granted = names(policy.matrix.allowed(caller, endpoint.permissions).declared());
-    match policy.decide(caller, endpoint, &call, named, &policy.resolve(caller, endpoint, &call, named)) {
+    match policy.decide(caller, endpoint, &call, &policy.resolve(caller, endpoint, &call, named)) {
         Decision::Allow(allowance) | Decision::AllowIfOwned(allowance) => {
             let Allowance { safeguard, nicknames, .. } = allowance;
             let confined = matches!(safeguard, Safeguard::Confined { .. });

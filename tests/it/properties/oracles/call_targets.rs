@@ -110,5 +110,5 @@ fn same_decisions(policy: &Policy, one: &Call, other: &Call, about: &str) {
 fn decide(policy: &Policy, caller: CallerId, call: &Call, named: Named) -> String {
     let endpoint = policy.catalogue.endpoint(call.endpoint()).expect("an endpoint of this catalogue");
     let resolution = policy.resolve(caller, endpoint, call, named);
-    format!("{:?}", policy.decide(caller, endpoint, call, named, &resolution))
+    format!("{:?}", policy.decide(caller, endpoint, call, &resolution))
 }
