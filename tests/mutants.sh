@@ -24,5 +24,5 @@ export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
 mkdir -p "$root/mutants/${shard//\//-of-}"
 exec "$mutants" mutants --iterate --shard "$shard" --sharding round-robin --output "$root/mutants/${shard//\//-of-}" \
     --colors never "$@" -- --lib --test it -- \
-    domain:: stage:: known:: call_reading decisions naive_evaluator promise answers_pass_unchanged behind_wide \
+    domain:: stage:: known:: call_reading decisions naive_evaluator promise answers_pass_unchanged behind_wide crafted_answers \
     rows_against json_rows xml_rows answers_that_are_not example_configurations

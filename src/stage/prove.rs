@@ -152,7 +152,9 @@ impl Prove {
         }
         let read = self.ask(passage, permit, Question::Accounts).await?;
         match read.status.as_u16() {
-            200..=299 => {}
+            200 => {}
+            // A part of it would leave out what matters.
+            201..=299 => return Err(Rejection::AnswerUnreadable),
             500.. => return Err(Rejection::LookUpFailed),
             // ClickBank says no more to a key that it does not accept, and a key that reads orders may ask this.
             _ => return Err(Rejection::CredentialRefused),
@@ -318,8 +320,9 @@ fn each_row_of_the_callers<'a>(
     mut is_told: impl FnMut(&Row<'a>) -> bool,
 ) -> Result<(), Rejection> {
     match read.status.as_u16() {
-        200..=299 => {}
+        200 => {}
         500.. => return Err(Rejection::LookUpFailed),
+        // A page of several could leave out a seller.
         _ => return Err(Rejection::NotYoursOrUnknown),
     }
     let told = each_row(read, |row| if is_told(row) { Verdict::Keep } else { Verdict::Refuse });

@@ -24,6 +24,7 @@ mod clickbank_breaks;
 mod command_line;
 mod community_specification;
 mod connections_to_clickbank;
+mod crafted_answers;
 mod debug_shows_nothing;
 mod decisions;
 mod demo;

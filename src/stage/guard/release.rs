@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::domain::answer::Media;
+use http::StatusCode;
+
+use crate::domain::answer::{Bare, Media, is_bare};
 use crate::domain::decision::{Safeguard, Subject};
 use crate::domain::endpoint::{Endpoint, Owner, Rows};
 use crate::domain::nickname::Scope;
@@ -50,6 +52,8 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
         }
         Safeguard::OwnerNamed => check_owners(read, endpoint, &mine),
         Safeguard::RequestConfined(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
+        // Pages would tell of others' rows, and hide some of what has to be judged together.
+        Safeguard::RowsJudged if read.status == StatusCode::PARTIAL_CONTENT => Err(Withheld::Unreadable),
         Safeguard::RowsJudged if endpoint.owner == Owner::AnswerAccounts => {
             filter_list(read, endpoint, Totals::Drop, |row| row_of_list(row, &mine))
         }
@@ -151,7 +155,8 @@ fn filter_list(
     }
     // What has no rows is a count of what the request was confined to.
     if endpoint.rows.is_none() {
-        return Ok(());
+        let count = || std::str::from_utf8(read.body()).is_ok_and(|text| is_bare(Bare::Count, text));
+        return if read.media.is_none() || count() { Ok(()) } else { Err(Withheld::Unreadable) };
     }
     filter(read, endpoint, totals, judge, Withheld::Unreadable).map(drop)
 }
