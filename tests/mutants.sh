@@ -4,7 +4,8 @@
 #
 # Usage: bash tests/mutants.sh [SHARD/SHARDS] [more arguments of cargo mutants, such as --file src/domain/decision.rs]
 #
-# What is missed stands in target/mutants/SHARD/mutants.out/missed.txt; docs/mutants.md explains those that remain.
+# What is missed stands in target/mutants/SHARD/mutants.out/missed.txt. Each is a test that is missing, or code that could
+# go.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
