@@ -55,11 +55,11 @@ struct Answer {
     adds: Vec<String>,
     /// What is asked of ClickBank before the call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    looks_up: Vec<LookUp>,
+    looks_up: Vec<AskedFirst>,
 }
 
 #[derive(Serialize)]
-struct LookUp {
+struct AskedFirst {
     what: &'static str,
     credential: String,
 }
@@ -163,12 +163,12 @@ impl CanI {
                     }
                     Safeguard::LookedUp { subject, with } => {
                         answer.looks_up =
-                            vec![LookUp { what: subject.description(), credential: credential_named(with) }];
+                            vec![AskedFirst { what: subject.description(), credential: credential_named(with) }];
                     }
                     Safeguard::Confined { verify: true } => {
                         let what = "once, whether the credential reaches nothing else than declared";
                         answer.looks_up = credential
-                            .map(|id| LookUp { what, credential: credential_named(id) })
+                            .map(|id| AskedFirst { what, credential: credential_named(id) })
                             .into_iter()
                             .collect();
                     }
@@ -192,7 +192,7 @@ impl Answer {
     }
 }
 
-fn joined(look_ups: &[LookUp]) -> String {
+fn joined(look_ups: &[AskedFirst]) -> String {
     let texts = look_ups.iter().map(|look_up| format!("{}, with {}", look_up.what, look_up.credential));
     texts.collect::<Vec<_>>().join("; ")
 }

@@ -48,7 +48,7 @@ enum Errand {
     /// The caller's call, and the receipt that was proven to be the caller's.
     Call(Permit, Option<Arc<str>>),
     /// A question of the gateway's own.
-    LookUp { caller: CallerId, credential: CredentialId },
+    Question { caller: CallerId, credential: CredentialId },
 }
 
 impl Proven {
@@ -75,7 +75,7 @@ impl Proven {
     pub(super) const fn caller(&self) -> CallerId {
         match &self.errand {
             Errand::Call(permit, _) => permit.caller(),
-            Errand::LookUp { caller, .. } => *caller,
+            Errand::Question { caller, .. } => *caller,
         }
     }
 
@@ -83,7 +83,7 @@ impl Proven {
     pub(super) const fn credential(&self) -> Option<CredentialId> {
         match &self.errand {
             Errand::Call(permit, _) => permit.credential(),
-            Errand::LookUp { credential, .. } => Some(*credential),
+            Errand::Question { credential, .. } => Some(*credential),
         }
     }
 
@@ -91,7 +91,7 @@ impl Proven {
     pub(super) const fn permit(&self) -> Option<&Permit> {
         match &self.errand {
             Errand::Call(permit, _) => Some(permit),
-            Errand::LookUp { .. } => None,
+            Errand::Question { .. } => None,
         }
     }
 
@@ -99,7 +99,7 @@ impl Proven {
     pub(super) fn receipt(&self) -> Option<&str> {
         match &self.errand {
             Errand::Call(_, receipt) => receipt.as_deref(),
-            Errand::LookUp { .. } => None,
+            Errand::Question { .. } => None,
         }
     }
 }
@@ -265,7 +265,7 @@ impl Prove {
             call: look_up.call,
             answer: Some(AnswerType::Json),
             page: None,
-            errand: Errand::LookUp { caller, credential },
+            errand: Errand::Question { caller, credential },
         };
         let shaped = self.shape.step(proven).await?;
         let received = self.forward.step(self.inject.check(shaped)?).await?;

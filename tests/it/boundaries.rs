@@ -59,6 +59,8 @@ fn only_parsers_of_secrets_read_a_secrets_text() {
 #[test]
 fn only_authorize_makes_a_permit_and_only_guard_an_answer_to_release() {
     assert_eq!(files_with(&["Permit {"]), ["stage/authorize.rs"]);
+    assert_eq!(files_with(&["LookUp {"]), ["stage/authorize.rs"]);
+    assert_eq!(files_with(&["= Proven {", "Ok(Proven {"]), ["stage/prove.rs"]);
     assert_eq!(files_with(&["Ok(Guarded {"]), ["stage/guard.rs"]);
     assert_eq!(files_with(&["Ok(Outbound {"]), ["stage/inject.rs"]);
 }
