@@ -619,7 +619,7 @@ fn confined(why: Unconfined, needed: PermissionSet, nicknames: &[String]) -> Str
         }
         Unconfined::AffiliateRole => {
             "What ClickBank shows of orders in the role of affiliate depends on all nicknames of the ClickBank key, so only one \
-             confined to yours may ask."
+             that reaches exactly yours may ask."
         }
         Unconfined::ForwardedParameter => {
             "A parameter is forwarded without knowing what it does, which takes a ClickBank key confined to your nicknames."

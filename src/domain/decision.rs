@@ -222,6 +222,13 @@ impl Policy {
         let safeguard = if endpoint.owner == Owner::Nobody {
             Safeguard::NobodysData
         } else if choice.confined {
+            let reach = self.credentials.reach(choice.credential, endpoint.permissions);
+            let exact = [resolution.allowed.declared(), &resolution.effective].contains(&reach.declared());
+            // A sale shows in the role of its affiliate only where its seller is not in reach, so a key that reaches some of
+            // the caller's nicknames would show some of these sales and not others.
+            if asks_as(endpoint, call) == Some(Party::Affiliate) && !exact {
+                return Err(confined_required(Unconfined::AffiliateRole));
+            }
             Safeguard::Confined { verify: self.has_to_be_verified(endpoint, choice.credential) }
         } else {
             self.behind_a_wide_one(endpoint, call, choice, &resolution.effective).map_err(confined_required)?
@@ -297,15 +304,12 @@ impl Policy {
     /// adds. What ClickBank shows of a sale to its affiliate depends on whether the credential reaches the seller too, so
     /// an affiliate's orders are no matter for a wide credential.
     fn confinable(&self, endpoint: &Endpoint, call: &Call, effective: &NicknameSet) -> Result<NicknameId, Unconfined> {
-        let role = match endpoint.owner {
-            Owner::OrderFilters { role, .. } => Some(call.value_at(role).and_then(Party::parse)),
-            _ => None,
-        };
-        if role == Some(Some(Party::Affiliate)) {
+        let role = asks_as(endpoint, call);
+        if role == Some(Party::Affiliate) {
             return Err(Unconfined::AffiliateRole);
         }
         let nickname = effective.only().ok_or(Unconfined::Several)?;
-        if role == Some(None) {
+        if role.is_none() && matches!(endpoint.owner, Owner::OrderFilters { .. }) {
             match self.nicknames.kind(nickname) {
                 Some(NicknameKind::Seller) => {}
                 // Its orders are seen in no other role, so leaving it out asks for the same.
@@ -345,6 +349,14 @@ pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
         Owner::AnswerList(_) if shows_owner(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
         Owner::Tickets(_) => "an exact `receipt`, whose order is looked up; else refused",
         Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Nowhere => REFUSED,
+    }
+}
+
+/// The role that a list of orders is asked for in, if the request says it.
+fn asks_as(endpoint: &Endpoint, call: &Call) -> Option<Party> {
+    match endpoint.owner {
+        Owner::OrderFilters { role, .. } => call.value_at(role).and_then(Party::parse),
+        _ => None,
     }
 }
 

@@ -57,7 +57,13 @@ impl World {
             .collect();
         let confined: Vec<_> = candidates.iter().filter(|(_, reach)| reach.is_subset(&allowed)).cloned().collect();
         let exact = candidates.iter().find(|(_, reach)| *reach == allowed);
-        if let Some((name, _)) = exact.or_else(|| narrowest(&confined)) {
+        let chosen = exact.or_else(|| narrowest(&confined));
+        // Which sales show in the role of affiliate depends on who else is in reach, so a key between what the call is about
+        // and what is allowed would show neither.
+        let as_affiliate = known.owner_parameter == "vendor" && request.parameter("role") == Some("AFFILIATE");
+        let between = |reach: &Names| ![self.declared(&allowed), effective.clone()].contains(&self.declared(reach));
+        let uneven = chosen.is_some_and(|(_, reach)| as_affiliate && between(reach));
+        if let Some((name, _)) = chosen.filter(|_| !uneven) {
             if known.source == "global" {
                 return format!("Allow nobodys-data by {name}");
             }
@@ -66,6 +72,7 @@ impl World {
             return format!("Allow confined by {name} for {}{first}", joined(&effective));
         }
         let verdict = match narrowest(&candidates) {
+            _ if uneven => "Deny confined-credential-required affiliate-role".to_owned(),
             None => "Deny confined-credential-required no-credential".to_owned(),
             Some((name, reach)) => self.behind_a_wide_one(request, &effective, name, reach),
         };
