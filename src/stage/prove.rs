@@ -328,11 +328,11 @@ fn question(permit: &LookupPermit, subject: known::Subject) -> known::Question {
     known::Question { caller: permit.caller(), credential: permit.credential(), subject }
 }
 
-/// Whether ClickBank answered with something. What else it says to a receipt or ticket tells nobody anything, unless it
-/// failed.
+/// Whether ClickBank answered with something, and with all of it: of a part of an order other sellers could be missing.
+/// What else it says to a receipt or ticket tells nobody anything, unless it failed.
 fn of_the_callers(read: &Read) -> Result<bool, Rejection> {
     match read.status.as_u16() {
-        200..=299 => Ok(true),
+        200 => Ok(true),
         500.. => Err(Rejection::LookUpFailed),
         _ => Ok(false),
     }

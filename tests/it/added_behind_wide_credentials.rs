@@ -1,0 +1,138 @@
+//! Behind a ClickBank key that reaches more than the caller may see, with endpoints that a configuration added and with
+//! answers that the simulator never gives: nothing of others' is released, changed, or told apart from what is unknown.
+
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use clickbank_gateway::config::{self, Secrets};
+use clickbank_gateway::domain::secret::KeyDigest;
+use clickbank_gateway::pipeline::{Pipeline, Shared, pipeline_over};
+use clickbank_gateway::stage::forward::Forward;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty};
+use tower::ServiceExt as _;
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+
+/// Status, type and body of an answer of ClickBank's.
+type Answer = (u16, &'static str, String);
+
+const WIDE: &str = r#"
+[credentials.wide]
+api_key = { file = "clickbank" }
+[credentials.wide.reach]
+orders_write = ["acme", "acmeaff", "zenith"]
+"#;
+
+const CONFINED: &str = r#"
+[credentials.acme]
+api_key = { file = "clickbank" }
+[credentials.acme.reach]
+orders_write = ["acme"]
+"#;
+
+struct Gateway {
+    pipeline: Pipeline<Empty<Bytes>>,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Gateway {
+    /// One that lets `app` read and change orders of acme's. `answer` is given what was asked, without the prefix that
+    /// all targets have.
+    fn new(
+        upstream: &str,
+        credentials: &str,
+        added: &str,
+        answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write(
+            "gateway.toml",
+            &format!(
+                "[upstream]\nurl = \"https://clickbank.test\"\n{upstream}\n[limits]\nper_second = 10\n[nicknames]\n\
+                 acme = \"seller\"\nacmeaff = \"affiliate\"\nzenith = \"seller\"\n{credentials}\n{added}"
+            ),
+        );
+        let digest = KeyDigest::of(b"cbgw_app");
+        write(
+            "keys.toml",
+            &format!(
+                "[keys.app]\nid = \"key_app\"\nstatus = \"active\"\ndigest = \"{digest}\"\n[keys.app.grants]\n\
+                 orders_write = [\"acme\"]\n"
+            ),
+        );
+        write("clickbank", "API-PLANTED0PLANTED0PLANTED0PLANTED0PLNT");
+        let loaded = config::load(&directory.path().join("gateway.toml"), Secrets::Read);
+        let (config, _) = loaded.unwrap_or_else(|findings| panic!("{:#?}", findings.errors));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let asked = Arc::clone(&seen);
+        let answer = move |request: &Request<Empty<Bytes>>| {
+            let target = request.uri().path_and_query().unwrap().as_str().trim_start_matches("/rest/1.3/").to_owned();
+            asked.lock().unwrap().push(format!("{} {target}", request.method()));
+            let (status, media, body) = answer(&target);
+            Response::builder().status(status).header("content-type", media).body(Bytes::from(body)).unwrap()
+        };
+        let forward = Forward::in_process(&config.upstream, Box::new(answer));
+        let shared = Shared {
+            current: Arc::new(ArcSwap::from_pointee(config.snapshot)),
+            pace: Arc::default(),
+            quota: Arc::default(),
+            flights: Arc::default(),
+        };
+        Self { pipeline: pipeline_over(&shared, &config.upstream, forward), seen }
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        target: &str,
+    ) -> Response<impl http_body::Body<Data = Bytes, Error: std::fmt::Debug>> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/rest/1.3/{target}"))
+            .header("host", "gateway")
+            .header("x-request-id", "the-same")
+            .header("authorization", "cbgw_app")
+            .header("accept", "application/json, text/plain;q=0.5");
+        let Ok(response) = self.pipeline.clone().oneshot(Ok(request.body(Empty::new()).unwrap())).await;
+        response
+    }
+
+    /// Status, the gateway's word if it refuses, and body.
+    async fn call(&self, method: &str, target: &str) -> (u16, Option<String>, String) {
+        let (head, body) = self.send(method, target).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let word = head.headers.get("gateway-error").map(|word| word.to_str().unwrap().to_owned());
+        (head.status.as_u16(), word, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn seen(&self) -> Vec<String> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+fn order(receipt: &str, seller: &str) -> String {
+    format!(r#"{{"orderData":{{"receipt":"{receipt}","role":"VENDOR","vendor":"{seller}","affiliate":null}}}}"#)
+}
+
+fn added(id: &str, method: &str, path: &str, rest: &str) -> String {
+    format!(
+        "[[endpoint]]\nid = \"{id}\"\nmethod = \"{method}\"\npath = \"/rest/1.3/{path}\"\npermissions = [\"orders_read\"]\n{rest}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_part_of_an_order_proves_nothing() {
+    for status in [201, 206] {
+        let gateway = Gateway::new("", WIDE, "", move |target| match target {
+            "orders2/ABCD1234" => (status, JSON, order("ABCD1234", "acme")),
+            _ => (200, JSON, "{}".to_owned()),
+        });
+        let told = gateway.call("GET", "tickets/refundAmounts/ABCD1234?refundType=FULL&refundAmount=1").await;
+        assert_eq!(told.1.as_deref(), Some("not-yours-or-unknown"), "{status} {told:?}");
+        assert_eq!(gateway.seen(), ["GET orders2/ABCD1234"]);
+    }
+}
