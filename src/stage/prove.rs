@@ -156,8 +156,9 @@ impl Prove {
         }
         let read = self.ask(passage, permit, Question::Accounts).await?;
         match read.status.as_u16() {
-            200..=299 => {}
-            500.. => return Err(Rejection::LookUpFailed),
+            200 => {}
+            // A part of the list, or none, says nothing of the rest.
+            201..=299 | 500.. => return Err(Rejection::LookUpFailed),
             // ClickBank says no more to a key that it does not accept, and a key that reads orders may ask this.
             _ => return Err(Rejection::CredentialRefused),
         }
@@ -175,6 +176,10 @@ impl Prove {
         if outside {
             policy.credentials.doubt(id);
             passage.trail.facts().alarm("reach-wider-than-declared");
+        } else if found.is_empty() {
+            // A key that reads orders reaches somebody, so this was no answer to the question.
+            passage.trail.facts().upstream_fault = Some("reach-not-shown");
+            return Err(Rejection::LookUpFailed);
         } else {
             if !declared.declared().is_subset(&found) {
                 passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");

@@ -136,3 +136,29 @@ async fn a_part_of_an_order_proves_nothing() {
         assert_eq!(gateway.seen(), ["GET orders2/ABCD1234"]);
     }
 }
+
+#[tokio::test]
+async fn only_a_whole_list_of_what_is_declared_verifies_a_credential() {
+    let both = r#"{"accountData":[{"nickName":"acme"},{"nickName":"zenith"}]}"#;
+    let acme = r#"{"accountData":{"nickName":"acme"}}"#;
+    for (answer, trusted) in [
+        ((200, JSON, acme), true),
+        ((200, JSON, both), false),
+        ((206, JSON, acme), false),
+        ((200, JSON, "null"), false),
+        ((200, JSON, "{}"), false),
+        ((200, JSON, ""), false),
+        ((204, JSON, ""), false),
+        ((200, JSON, r#"{"accountData":null}"#), false),
+        ((200, JSON, r#"{"accountData":{}}"#), false),
+        ((200, JSON, "12"), false),
+        ((200, TEXT, "12"), false),
+    ] {
+        let gateway = Gateway::new("", CONFINED, "", move |target| match target {
+            "quickstats/accounts" => (answer.0, answer.1, answer.2.to_owned()),
+            _ => (200, JSON, "{\"count\":12}".to_owned()),
+        });
+        let told = gateway.call("GET", "tickets/count").await;
+        assert_eq!(told.0 == 200, trusted, "{answer:?} {told:?}");
+    }
+}
