@@ -246,11 +246,12 @@ impl Policy {
     }
 
     /// Whether a confined credential's reach has to be seen before this call trusts it: neither does the request name an
-    /// owner nor would the answer show one. ClickBank tells the reach of *Orders Read* alone.
+    /// owner nor would the answer show one before it is too late. ClickBank tells the reach of *Orders Read* alone.
     fn has_to_be_verified(&self, endpoint: &Endpoint, credential: CredentialId) -> bool {
         let reads = PermissionSet::default().with(Permission::OrdersRead);
         let named = matches!(endpoint.owner, Owner::Parameter(_) | Owner::Nobody | Owner::Document);
-        !named && !shows_owner(endpoint) && !self.credentials.reach(credential, reads).is_empty()
+        let shown = endpoint.changes == Changes::Nothing && shows_owner(endpoint);
+        !named && !shown && !self.credentials.reach(credential, reads).is_empty()
     }
 
     /// What it takes behind a credential that reaches more than the caller may see.

@@ -162,3 +162,29 @@ async fn only_a_whole_list_of_what_is_declared_verifies_a_credential() {
         assert_eq!(told.0 == 200, trusted, "{answer:?} {told:?}");
     }
 }
+
+#[tokio::test]
+async fn before_a_change_a_confined_credential_is_verified_also_where_the_answer_would_show_the_owner() {
+    for owner in ["{ answer = \"rows\" }", "{ filter = \"account\" }"] {
+        let endpoint = added(
+            "x.void",
+            "POST",
+            "orders3/{receipt}/void",
+            &format!(
+                "changes = \"money\"\nowner = {owner}\nrows = {{ at = \"row\", owner = \"nickName\" }}\nparameters = [\"account\"]"
+            ),
+        );
+        let gateway = Gateway::new("", CONFINED, &endpoint, |target| match target {
+            "quickstats/accounts" => {
+                (200, JSON, r#"{"accountData":[{"nickName":"acme"},{"nickName":"zenith"}]}"#.to_owned())
+            }
+            _ => (200, JSON, r#"{"row":{"nickName":"zenith"}}"#.to_owned()),
+        });
+        let told = gateway.call("POST", "orders3/ZZZZ9999/void").await;
+        assert_eq!(
+            (told.1.as_deref(), gateway.seen()),
+            (Some("confined-credential-required"), vec!["GET quickstats/accounts".to_owned()]),
+            "{told:?}"
+        );
+    }
+}
