@@ -290,7 +290,9 @@ impl Policy {
             Owner::AnswerList(receipt) if call.has_receipt_at(receipt) && shows_owner(endpoint) => {
                 look_up(Subject::List(receipt))
             }
-            Owner::Tickets(receipt) if call.has_receipt_at(receipt) => look_up(Subject::Tickets(receipt)),
+            Owner::Tickets(receipt) if call.has_receipt_at(receipt) && shows_receipt(endpoint) => {
+                look_up(Subject::Tickets(receipt))
+            }
             Owner::AnswerList(_) | Owner::Tickets(_) => Err(Unconfined::List),
             // Of the last two no call gets here.
             Owner::AnswerRows | Owner::AnswerAccounts | Owner::Nowhere | Owner::Document | Owner::Credential => {
@@ -346,14 +348,21 @@ pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
         }
         Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => "others' rows are cut out",
         Owner::AnswerList(_) if shows_owner(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
-        Owner::Tickets(_) => "an exact `receipt`, whose order is looked up; else refused",
-        Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Nowhere => REFUSED,
+        Owner::Tickets(_) if shows_receipt(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
+        Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Tickets(_) | Owner::Nowhere => {
+            REFUSED
+        }
     }
 }
 
 /// Whether the answer's rows name their owner.
 fn shows_owner(endpoint: &Endpoint) -> bool {
     endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some())
+}
+
+/// Whether the answer's rows name their receipt.
+fn shows_receipt(endpoint: &Endpoint) -> bool {
+    endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.receipt.is_some())
 }
 
 /// A change on a receipt or ticket needs its owner proven first.

@@ -125,6 +125,22 @@ fn added(id: &str, method: &str, path: &str, rest: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_list_of_tickets_that_nobody_can_read_needs_a_confined_credential() {
+    let endpoint = added(
+        "x.tickets",
+        "GET",
+        "orders3/list",
+        "changes = \"nothing\"\nowner = { tickets = \"receipt\" }\nparameters = [\"receipt\"]",
+    );
+    let gateway = Gateway::new("", WIDE, &endpoint, |target| match target {
+        "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+        _ => (200, JSON, r#"[{"receipt":"ZZZZ9999","secret":"1"}]"#.to_owned()),
+    });
+    let told = gateway.call("GET", "orders3/list?receipt=ABCD1234").await;
+    assert_eq!(told.1.as_deref(), Some("confined-credential-required"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_part_of_an_order_proves_nothing() {
     for status in [201, 206] {
         let gateway = Gateway::new("", WIDE, "", move |target| match target {
