@@ -306,7 +306,11 @@ impl Policy {
     /// an affiliate's orders are no matter for a wide credential.
     fn confinable(&self, endpoint: &Endpoint, call: &Call, effective: &NicknameSet) -> Result<NicknameId, Unconfined> {
         let role = match endpoint.owner {
-            Owner::OrderFilters { role, .. } => Some(call.value_at(role).and_then(Party::parse)),
+            // In another spelling nobody knows what ClickBank takes it for.
+            Owner::OrderFilters { role, .. } => match call.value_at(role).map(Party::parse) {
+                Some(None) => return Err(Unconfined::OtherFilter),
+                role => Some(role.flatten()),
+            },
             _ => None,
         };
         if role == Some(Some(Party::Affiliate)) {

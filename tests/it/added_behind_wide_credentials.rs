@@ -204,3 +204,20 @@ async fn before_a_change_a_confined_credential_is_verified_also_where_the_answer
         );
     }
 }
+
+#[tokio::test]
+async fn a_role_of_an_added_endpoint_is_spelled_as_clickbank_spells_it() {
+    let endpoint = added(
+        "x.list",
+        "GET",
+        "orders3/list",
+        "changes = \"nothing\"\nowner = { filter = \"orders\" }\nparameters = [\"vendor\", \"affiliate\", \"role\"]\n\
+         rows = { at = \"row\", role = \"role\", owner = { VENDOR = \"vendor\", AFFILIATE = \"affiliate\" } }",
+    );
+    let gateway = Gateway::new("", WIDE, &endpoint, |_| (200, JSON, "null".to_owned()));
+    for role in ["vendor", "", "VENDOR%20", "*"] {
+        let told = gateway.call("GET", &format!("orders3/list?role={role}")).await;
+        assert_ne!(told.0, 200, "{role}: {told:?} {:?}", gateway.seen());
+    }
+    assert_eq!(gateway.call("GET", "orders3/list?role=VENDOR").await.0, 200);
+}
