@@ -125,6 +125,42 @@ fn added(id: &str, method: &str, path: &str, rest: &str) -> String {
 }
 
 #[tokio::test]
+async fn of_what_is_looked_up_rows_that_name_others_are_not_released() {
+    let endpoints = added(
+        "x.receipt",
+        "GET",
+        "orders3/{receipt}/shares",
+        "changes = \"nothing\"\nowner = { receipt = \"receipt\" }\nrows = { at = \"row\", owner = \"nickName\" }",
+    ) + &added(
+        "x.ticket",
+        "GET",
+        "orders3/notes/{id}",
+        "changes = \"nothing\"\nowner = { ticket = \"id\" }\nrows = { at = \"row\", owner = \"nickName\", receipt = \"receipt\" }",
+    ) + &added(
+        "x.tickets",
+        "GET",
+        "orders3/list",
+        "changes = \"nothing\"\nowner = { tickets = \"receipt\" }\nparameters = [\"receipt\"]\nrows = { at = \"row\", owner = \"nickName\", receipt = \"receipt\" }",
+    );
+    let gateway = Gateway::new("", WIDE, &endpoints, |target| {
+        match target {
+        "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+        "tickets/7" => (200, JSON, r#"{"receipt":"ABCD1234"}"#.to_owned()),
+        _ => (
+            200,
+            JSON,
+            r#"{"row":[{"receipt":"ABCD1234","nickName":"acme"},{"receipt":"ABCD1234","nickName":"zenith","secret":"1"}]}"#
+                .to_owned(),
+        ),
+    }
+    });
+    for target in ["orders3/ABCD1234/shares", "orders3/notes/7", "orders3/list?receipt=ABCD1234"] {
+        let told = gateway.call("GET", target).await;
+        assert!(!told.2.contains("secret"), "{target}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_of_tickets_that_nobody_can_read_needs_a_confined_credential() {
     let endpoint = added(
         "x.tickets",

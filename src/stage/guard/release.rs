@@ -70,13 +70,26 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
                     Verdict::Refuse
                 }
             };
-            // It was proven whose it is. An answer about something else is none to this request.
+            // It was proven who sold it, which says nothing of rows that name somebody else, such as an affiliate.
+            let names_owners = endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some());
+            let totals = if names_owners { Totals::Drop } else { Totals::Keep };
+            let judge = |row: &Row<'_>, verdict| {
+                if names_owners && verdict == Verdict::Keep { row_of_list(row, &mine) } else { verdict }
+            };
+            // An answer about something else is none to this request.
             match subject {
-                Subject::Receipt(_) => check_receipts(read, endpoint, &receipt),
-                Subject::Ticket(_) => {
-                    filter_list(read, endpoint, Totals::Keep, |row| about(row, |one, same| one == same))
+                Subject::Receipt(_) => {
+                    check_receipts(read, endpoint, &receipt)?;
+                    if names_owners {
+                        filter_list(read, endpoint, totals, |row| row_of_list(row, &mine))
+                    } else {
+                        Ok(())
+                    }
                 }
-                Subject::Tickets(_) => filter_list(read, endpoint, Totals::Keep, |row| about(row, is_of)),
+                Subject::Ticket(_) => {
+                    filter_list(read, endpoint, totals, |row| judge(row, about(row, |one, same| one == same)))
+                }
+                Subject::Tickets(_) => filter_list(read, endpoint, totals, |row| judge(row, about(row, is_of))),
                 Subject::List(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
             }
         }
