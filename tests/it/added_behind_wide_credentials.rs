@@ -242,6 +242,23 @@ async fn before_a_change_a_confined_credential_is_verified_also_where_the_answer
 }
 
 #[tokio::test]
+async fn counts_beside_rows_that_are_cut_out_go_with_them() {
+    let endpoint = added(
+        "x.list",
+        "GET",
+        "orders3/list",
+        "changes = \"nothing\"\nowner = { answer = \"list\", receipt = \"receipt\" }\nparameters = [\"receipt\"]\n\
+         rows = { at = \"row\", owner = \"nickName\", totals = [\"total\"] }",
+    );
+    let gateway = Gateway::new("", WIDE, &endpoint, |target| match target {
+        "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+        _ => (200, JSON, r#"{"row":[{"nickName":"acme"},{"nickName":"zenith"}],"total":2}"#.to_owned()),
+    });
+    let told = gateway.call("GET", "orders3/list?receipt=ABCD1234").await;
+    assert_eq!((told.0, told.2.as_str()), (200, r#"{"row":{"nickName":"acme"}}"#));
+}
+
+#[tokio::test]
 async fn a_role_of_an_added_endpoint_is_spelled_as_clickbank_spells_it() {
     let endpoint = added(
         "x.list",

@@ -90,7 +90,7 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
                     filter_list(read, endpoint, totals, |row| judge(row, about(row, |one, same| one == same)))
                 }
                 Subject::Tickets(_) => filter_list(read, endpoint, totals, |row| judge(row, about(row, is_of))),
-                Subject::List(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
+                Subject::List(_) => filter_list(read, endpoint, totals, |row| row_of_list(row, &mine)),
             }
         }
         // What ClickBank says of what was proven to be the caller's is the caller's to hear.
