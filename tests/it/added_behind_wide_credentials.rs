@@ -259,6 +259,26 @@ async fn counts_beside_rows_that_are_cut_out_go_with_them() {
 }
 
 #[tokio::test]
+async fn what_is_no_count_is_not_released_as_one() {
+    let gateway = Gateway::new("", WIDE, "", |_| (200, TEXT, "receipt,vendor\nZZZZ9999,zenith\n".to_owned()));
+    let told = gateway.call("GET", "orders2/count").await;
+    assert!(!told.2.contains("zenith"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_filter_without_rows_lets_nothing_but_a_count_through() {
+    let endpoint = added(
+        "x.list",
+        "GET",
+        "orders3/list",
+        "changes = \"nothing\"\nowner = { filter = \"account\" }\nparameters = [\"account\"]",
+    );
+    let gateway = Gateway::new("", WIDE, &endpoint, |_| (200, JSON, r#"[{"vendor":"zenith"}]"#.to_owned()));
+    let told = gateway.call("GET", "orders3/list").await;
+    assert!(!told.2.contains("zenith"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_role_of_an_added_endpoint_is_spelled_as_clickbank_spells_it() {
     let endpoint = added(
         "x.list",

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::domain::answer::Media;
+use crate::domain::answer::{Bare, Media, is_bare};
 use crate::domain::decision::{Safeguard, Subject};
 use crate::domain::endpoint::{Endpoint, Owner, Rows};
 use crate::domain::nickname::Scope;
@@ -86,6 +86,7 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
                         Ok(())
                     }
                 }
+                Subject::Ticket(_) if endpoint.rows.is_none() => Ok(()),
                 Subject::Ticket(_) => {
                     filter_list(read, endpoint, totals, |row| judge(row, about(row, |one, same| one == same)))
                 }
@@ -162,9 +163,10 @@ fn filter_list(
         keep_words(read);
         return Ok(());
     }
-    // What has no rows is a count of what the request was confined to.
+    // What has no rows is a count of what the request was confined to, and nothing else.
     if endpoint.rows.is_none() {
-        return Ok(());
+        let text = std::str::from_utf8(read.body()).map_err(|_| Withheld::Unreadable)?;
+        return if text.is_empty() || is_bare(Bare::Count, text) { Ok(()) } else { Err(Withheld::Unreadable) };
     }
     filter(read, endpoint, totals, judge, Withheld::Unreadable).map(drop)
 }
