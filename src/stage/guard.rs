@@ -90,7 +90,7 @@ impl Read {
             Fault::ForeignOwner => facts.alarm(fault.as_str()),
             _ => facts.upstream_fault = Some(fault.as_str()),
         }
-        Err(fault.rejection(sending.changes, status))
+        Err(fault.rejection(&sending, status))
     }
 }
 
@@ -230,7 +230,25 @@ impl Fault {
         }
     }
 
-    fn rejection(self, changes: Changes, status: StatusCode) -> Rejection {
+    /// Whether it is about what was answered, and not about how it came.
+    const fn is_of_content(self) -> bool {
+        match self {
+            Self::TooLarge | Self::Status | Self::Type | Self::Encoding | Self::Rows | Self::CredentialEchoed => true,
+            Self::Flaw(flaw) => !matches!(flaw, Flaw::PerhapsBrokenOff),
+            Self::BrokenOff | Self::Late | Self::NoMemory | Self::ForeignOwner | Self::CredentialRefused => false,
+        }
+    }
+
+    fn rejection(self, sending: &Sending, status: StatusCode) -> Rejection {
+        let changes = sending.changes;
+        // Whatever is answered about what is not known to be the caller's, it tells nothing.
+        if sending.proven.is_unproven() && self.is_of_content() {
+            return Rejection::NotYoursOrUnknown;
+        }
+        self.rejection_of(changes, status)
+    }
+
+    fn rejection_of(self, changes: Changes, status: StatusCode) -> Rejection {
         // A credential that ClickBank does not accept stays that, also where its answer repeats it.
         if self == Self::CredentialRefused || status.as_u16() == 401 {
             return Rejection::CredentialRefused;
@@ -278,7 +296,7 @@ impl Guard {
         };
         // Nothing in it panics, and nobody aborts it.
         let judged = aside_if(large, judging).await;
-        let (sending, mut held, judged) = judged.ok_or_else(|| Fault::BrokenOff.rejection(changes, status))?;
+        let (sending, mut held, judged) = judged.ok_or_else(|| Fault::BrokenOff.rejection_of(changes, status))?;
         let mut facts = sending.proven.passage().trail.facts();
         facts.upstream += took;
         let judged = judged.and_then(|(expected, judged)| match judged {
@@ -300,7 +318,7 @@ impl Guard {
             }
             Err(fault) => {
                 facts.upstream_fault = Some(fault.as_str());
-                Err(fault.rejection(changes, status))
+                Err(fault.rejection(&sending, status))
             }
         }
     }
@@ -314,7 +332,7 @@ impl Step for Guard {
         let read = self.read(received).await?;
         let (changes, status, large) = (read.sending.changes, read.status, read.body().len() > LARGE);
         let released = aside_if(large, move || read.into_guarded()).await;
-        released.ok_or_else(|| Fault::BrokenOff.rejection(changes, status))?
+        released.ok_or_else(|| Fault::BrokenOff.rejection_of(changes, status))?
     }
 }
 

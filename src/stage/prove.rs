@@ -17,7 +17,7 @@ use crate::config::Upstream;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
 use crate::domain::decision::{Safeguard, Subject};
-use crate::domain::endpoint::{Endpoint, Method, is_receipt};
+use crate::domain::endpoint::{Endpoint, Method, Owner, is_receipt};
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::NicknameSet;
 use crate::domain::ownership::{Names, Sellers};
@@ -92,6 +92,15 @@ impl Proven {
         match &self.errand {
             Errand::Call(permit, _) => Some(permit),
             Errand::LookUp { .. } => None,
+        }
+    }
+
+    /// Whether it is about one object of which nobody knows yet whose it is: nothing may tell whether there is one.
+    pub(super) fn is_unproven(&self) -> bool {
+        let owner = self.endpoint().map(|endpoint| endpoint.owner);
+        match &self.errand {
+            Errand::Call(permit, _) => permit.safeguard() == Safeguard::RowsJudged && owner == Some(Owner::AnswerRows),
+            Errand::LookUp { .. } => owner != Some(Owner::AnswerAccounts),
         }
     }
 

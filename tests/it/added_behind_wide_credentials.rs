@@ -294,3 +294,30 @@ async fn a_role_of_an_added_endpoint_is_spelled_as_clickbank_spells_it() {
     }
     assert_eq!(gateway.call("GET", "orders3/list?role=VENDOR").await.0, 200);
 }
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_released_does_not_tell_that_somebody_elses_order_is_there() {
+    let large = order("ZZZZ9999", &"z".repeat(9_000));
+    let answers: Vec<(&'static str, Answer)> = vec![
+        ("unknown", (403, TEXT, "Access is denied".to_owned())),
+        ("plain", (200, JSON, order("ZZZZ9999", "zenith"))),
+        ("large", (200, JSON, large)),
+        ("malformed", (200, JSON, order("ZZZZ9999", "zenith\u{1}"))),
+        ("member", (200, JSON, order("ZZZZ9999", "zenith").replacen('{', "{\"more\":1,", 1))),
+        ("type", (200, "text/html", order("ZZZZ9999", "zenith"))),
+        ("text", (200, TEXT, "zenith".to_owned())),
+        ("array", (200, JSON, format!("[{}]", order("ZZZZ9999", "zenith")))),
+    ];
+    let upstream = "max_answer = \"8 KiB\"";
+    for target in ["orders2/ZZZZ9999", "shipping2/shipnotice/ZZZZ9999", "tickets/list?receipt=ZZZZ9999"] {
+        let mut different = Vec::new();
+        for (what, answer) in answers.clone() {
+            let gateway = Gateway::new(upstream, WIDE, "", move |_| answer.clone());
+            let told = gateway.call("GET", target).await;
+            if told.1.as_deref() != Some("not-yours-or-unknown") {
+                different.push((what, told.0, told.1));
+            }
+        }
+        assert!(different.is_empty(), "{target}: {different:?}");
+    }
+}
