@@ -321,3 +321,23 @@ async fn an_answer_that_cannot_be_released_does_not_tell_that_somebody_elses_ord
         assert!(different.is_empty(), "{target}: {different:?}");
     }
 }
+
+#[tokio::test]
+async fn room_that_a_caller_has_filled_does_not_tell_that_somebody_elses_order_is_there() {
+    let own = format!(r#"{{"accountData":{{"nickName":"acme","note":"{}"}}}}"#, "x".repeat(8_000));
+    for target in ["orders2/ZZZZ9999", "shipping2/shipnotice/ZZZZ9999"] {
+        let mut told = Vec::new();
+        for answer in [(403, TEXT, "Access is denied".to_owned()), (200, JSON, order("ZZZZ9999", "zenith"))] {
+            let own = own.clone();
+            let gateway = Gateway::new("max_answer = \"8 KiB\"\nanswer_memory = \"16 KiB\"", WIDE, "", move |target| {
+                if target.starts_with("quickstats/list") { (200, JSON, own.clone()) } else { answer.clone() }
+            });
+            // An answer of the caller's own that it does not take.
+            let held = gateway.send("GET", "quickstats/list").await;
+            assert_eq!(held.status(), 200);
+            told.push(gateway.call("GET", target).await);
+            drop(held);
+        }
+        assert_eq!(told[0], told[1], "{target}");
+    }
+}
