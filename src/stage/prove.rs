@@ -104,6 +104,17 @@ impl Proven {
         }
     }
 
+    /// Whether it relies on a credential that was meanwhile found to reach more than is declared.
+    pub(super) fn is_overtaken(&self) -> bool {
+        let relied_on = match &self.errand {
+            Errand::Call(permit, _) if matches!(permit.safeguard(), Safeguard::Confined { verify: true }) => {
+                permit.credential()
+            }
+            _ => None,
+        };
+        relied_on.is_some_and(|id| self.passage.snapshot.policy.credentials.is_doubted(id))
+    }
+
     /// The receipt that was proven to be the caller's.
     pub(super) fn receipt(&self) -> Option<&str> {
         match &self.errand {

@@ -341,3 +341,23 @@ async fn room_that_a_caller_has_filled_does_not_tell_that_somebody_elses_order_i
         assert_eq!(told[0], told[1], "{target}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_found_out_of_a_credential_while_a_call_waits_counts_for_it() {
+    let gateway = Gateway::new("", CONFINED, "", |target| match target {
+        "quickstats/accounts" => (200, JSON, r#"{"accountData":{"nickName":"acme"}}"#.to_owned()),
+        "orders2/ZZZZ9999" => (200, JSON, order("ZZZZ9999", "zenith")),
+        _ => (200, JSON, "12".to_owned()),
+    });
+    assert_eq!(gateway.call("GET", "tickets/count").await.0, 200);
+    // With these the turns of the first second are taken.
+    for _ in 0..8 {
+        gateway.call("GET", "tickets/count").await;
+    }
+    gateway.seen();
+    let (order, count) =
+        tokio::join!(biased; gateway.call("GET", "orders2/ZZZZ9999"), gateway.call("GET", "tickets/count"));
+    assert_eq!(order.1.as_deref(), Some("answer-unreadable"));
+    assert_eq!((count.1.as_deref(), gateway.seen()), (Some("look-up-failed"), vec!["GET orders2/ZZZZ9999".to_owned()]));
+    assert_eq!(gateway.call("GET", "tickets/count").await.1.as_deref(), Some("confined-credential-required"));
+}
