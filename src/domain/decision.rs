@@ -284,6 +284,8 @@ impl Policy {
             Owner::AccountFilter(_) | Owner::OrderFilters { .. } => {
                 self.confinable(endpoint, call, effective).map(Safeguard::RequestConfined)
             }
+            // On which page a row stands tells of the rows before it.
+            Owner::AnswerRows | Owner::AnswerAccounts if endpoint.paged => Err(Unconfined::List),
             Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => Ok(Safeguard::RowsJudged),
             Owner::Receipt(variable) => look_up(Subject::Receipt(variable)),
             Owner::Ticket(variable) => look_up(Subject::Ticket(variable)),
@@ -350,7 +352,9 @@ pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
         Owner::OrderFilters { .. } => {
             "one nickname at a time, as a seller: `vendor` and `role=VENDOR` are added, rows are judged"
         }
-        Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => "others' rows are cut out",
+        Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) && !endpoint.paged => {
+            "others' rows are cut out"
+        }
         Owner::AnswerList(_) if shows_owner(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
         Owner::Tickets(_) if shows_receipt(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
         Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Tickets(_) | Owner::Nowhere => {

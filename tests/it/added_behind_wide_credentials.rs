@@ -361,3 +361,23 @@ async fn what_is_found_out_of_a_credential_while_a_call_waits_counts_for_it() {
     assert_eq!((count.1.as_deref(), gateway.seen()), (Some("look-up-failed"), vec!["GET orders2/ZZZZ9999".to_owned()]));
     assert_eq!(gateway.call("GET", "tickets/count").await.1.as_deref(), Some("confined-credential-required"));
 }
+
+#[tokio::test]
+async fn pages_of_rows_that_are_cut_out_need_a_confined_credential() {
+    for answer in ["rows", "accounts"] {
+        let endpoint = added(
+            "x.paged",
+            "GET",
+            "orders3/{receipt}/rows",
+            &format!(
+                "changes = \"nothing\"\nowner = {{ answer = \"{answer}\" }}\npaged = true\nrows = {{ at = \"row\", owner = \
+                 \"nickName\" }}"
+            ),
+        );
+        let gateway = Gateway::new("", WIDE, &endpoint, |_| {
+            (206, JSON, r#"{"row":[{"nickName":"acme"},{"nickName":"zenith"}]}"#.to_owned())
+        });
+        let told = gateway.call("GET", "orders3/ABCD1234/rows").await;
+        assert_eq!(told.1.as_deref(), Some("confined-credential-required"), "{told:?}");
+    }
+}
