@@ -226,7 +226,7 @@ impl Policy {
             let exact = [resolution.allowed.declared(), &resolution.effective].contains(&reach.declared());
             // A sale shows in the role of its affiliate only where its seller is not in reach, so a key that reaches some of
             // the caller's nicknames would show some of these sales and not others.
-            if asks_as(endpoint, call) == Some(Party::Affiliate) && !exact {
+            if matches!(asks_as(endpoint, call), Role::Known(Party::Affiliate) | Role::Unknown) && !exact {
                 return Err(confined_required(Unconfined::AffiliateRole));
             }
             Safeguard::Confined { verify: self.has_to_be_verified(endpoint, choice.credential) }
@@ -247,12 +247,13 @@ impl Policy {
     }
 
     /// Whether a confined credential's reach has to be seen before this call trusts it: neither does the request name an
-    /// owner nor would the answer show one. ClickBank tells the reach of *Orders Read* alone, and *All Accounts* cannot be
-    /// more than that.
+    /// owner nor would the answer show one before it is too late. ClickBank tells the reach of *Orders Read* alone, and
+    /// *All Accounts* cannot be more than that.
     fn has_to_be_verified(&self, endpoint: &Endpoint, credential: CredentialId) -> bool {
         let reads = self.credentials.reach(credential, PermissionSet::default().with(Permission::OrdersRead));
         let named = matches!(endpoint.owner, Owner::Parameter(_) | Owner::Nobody | Owner::Document);
-        !named && !shows_owner(endpoint) && !reads.is_all() && !reads.is_empty()
+        let shown = endpoint.changes == Changes::Nothing && shows_owner(endpoint);
+        !named && !shown && !reads.is_all() && !reads.is_empty()
     }
 
     /// What it takes behind a credential that reaches more than the caller may see.
@@ -285,13 +286,17 @@ impl Policy {
             Owner::AccountFilter(_) | Owner::OrderFilters { .. } => {
                 self.confinable(endpoint, call, effective).map(Safeguard::RequestConfined)
             }
+            // On which page a row stands tells of the rows before it.
+            Owner::AnswerRows | Owner::AnswerAccounts if endpoint.paged => Err(Unconfined::List),
             Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => Ok(Safeguard::RowsJudged),
             Owner::Receipt(variable) => look_up(Subject::Receipt(variable)),
             Owner::Ticket(variable) => look_up(Subject::Ticket(variable)),
             Owner::AnswerList(receipt) if call.has_receipt_at(receipt) && shows_owner(endpoint) => {
                 look_up(Subject::List(receipt))
             }
-            Owner::Tickets(receipt) if call.has_receipt_at(receipt) => look_up(Subject::Tickets(receipt)),
+            Owner::Tickets(receipt) if call.has_receipt_at(receipt) && shows_receipt(endpoint) => {
+                look_up(Subject::Tickets(receipt))
+            }
             Owner::AnswerList(_) | Owner::Tickets(_) => Err(Unconfined::List),
             // Of the last two no call gets here.
             Owner::AnswerRows | Owner::AnswerAccounts | Owner::Nowhere | Owner::Document | Owner::Credential => {
@@ -305,11 +310,13 @@ impl Policy {
     /// an affiliate's orders are no matter for a wide credential.
     fn confinable(&self, endpoint: &Endpoint, call: &Call, effective: &NicknameSet) -> Result<NicknameId, Unconfined> {
         let role = asks_as(endpoint, call);
-        if role == Some(Party::Affiliate) {
-            return Err(Unconfined::AffiliateRole);
+        match role {
+            Role::Known(Party::Affiliate) => return Err(Unconfined::AffiliateRole),
+            Role::Unknown => return Err(Unconfined::OtherFilter),
+            Role::Known(Party::Vendor) | Role::Unsaid => {}
         }
         let nickname = effective.only().ok_or(Unconfined::Several)?;
-        if role.is_none() && matches!(endpoint.owner, Owner::OrderFilters { .. }) {
+        if role == Role::Unsaid && matches!(endpoint.owner, Owner::OrderFilters { .. }) {
             match self.nicknames.kind(nickname) {
                 Some(NicknameKind::Seller) => {}
                 // Its orders are seen in no other role, so leaving it out asks for the same.
@@ -345,24 +352,42 @@ pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
         Owner::OrderFilters { .. } => {
             "one nickname at a time, as a seller: `vendor` and `role=VENDOR` are added, rows are judged"
         }
-        Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) => "others' rows are cut out",
+        Owner::AnswerRows | Owner::AnswerAccounts if shows_owner(endpoint) && !endpoint.paged => {
+            "others' rows are cut out"
+        }
         Owner::AnswerList(_) if shows_owner(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
-        Owner::Tickets(_) => "an exact `receipt`, whose order is looked up; else refused",
-        Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Nowhere => REFUSED,
+        Owner::Tickets(_) if shows_receipt(endpoint) => "an exact `receipt`, whose order is looked up; else refused",
+        Owner::AnswerRows | Owner::AnswerAccounts | Owner::AnswerList(_) | Owner::Tickets(_) | Owner::Nowhere => {
+            REFUSED
+        }
     }
 }
 
-/// The role that a list of orders is asked for in, if the request says it.
-fn asks_as(endpoint: &Endpoint, call: &Call) -> Option<Party> {
-    match endpoint.owner {
-        Owner::OrderFilters { role, .. } => call.value_at(role).and_then(Party::parse),
+/// The role that a list of orders is asked for in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Unsaid,
+    Known(Party),
+    /// Of a spelling like this nobody knows which role ClickBank takes it for.
+    Unknown,
+}
+
+fn asks_as(endpoint: &Endpoint, call: &Call) -> Role {
+    let given = match endpoint.owner {
+        Owner::OrderFilters { role, .. } => call.value_at(role),
         _ => None,
-    }
+    };
+    given.map_or(Role::Unsaid, |role| Party::parse(role).map_or(Role::Unknown, Role::Known))
 }
 
 /// Whether the answer's rows name their owner.
 fn shows_owner(endpoint: &Endpoint) -> bool {
     endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some())
+}
+
+/// Whether the answer's rows name their receipt.
+fn shows_receipt(endpoint: &Endpoint) -> bool {
+    endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.receipt.is_some())
 }
 
 /// A change on a receipt or ticket needs its owner proven first.

@@ -34,6 +34,10 @@ use release::Withheld;
 /// Memory is accounted for in pieces of this many bytes.
 const PIECE: usize = 4 << 10;
 
+/// What is set aside at once for an answer about what is not known to be the caller's, or all that an answer may have.
+/// Taken piece by piece, memory that the caller itself filled would tell how much is answered.
+const SET_ASIDE: usize = 1 << 20;
+
 /// Larger bodies are judged on a thread of their own, so that other requests need not wait for it.
 const LARGE: usize = 256 << 10;
 
@@ -90,7 +94,7 @@ impl Read {
             Fault::ForeignOwner => facts.alarm(fault.as_str()),
             _ => facts.upstream_fault = Some(fault.as_str()),
         }
-        Err(fault.rejection(sending.changes, status))
+        Err(fault.rejection(&sending, status))
     }
 }
 
@@ -160,11 +164,18 @@ impl Guard {
     }
 
     /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
-    async fn take(&self, caller: CallerId, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
+    async fn take(&self, proven: &Proven, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
+        let (caller, unproven) = (proven.caller(), proven.is_unproven());
+        let mut accounted = 0;
+        if unproven {
+            let pieces = self.max_answer.min(SET_ASIDE).div_ceil(PIECE);
+            let memory = u32::try_from(pieces).ok().and_then(|pieces| self.acquire(caller, pieces));
+            taken.memory = Some(memory.ok_or(Fault::NoMemory)?);
+            accounted = pieces * PIECE;
+        }
         if body.size_hint().lower() > self.max_answer as u64 {
             return Err(Fault::TooLarge);
         }
-        let mut accounted = 0;
         while let Some(frame) = body.frame().await {
             let data = match frame.map_err(|_| Fault::BrokenOff)?.into_data() {
                 Ok(data) => data,
@@ -179,7 +190,9 @@ impl Guard {
             }
             if length > accounted {
                 let pieces = u32::try_from((length - accounted).div_ceil(PIECE)).map_err(|_| Fault::TooLarge)?;
-                let more = self.acquire(caller, pieces).ok_or(Fault::NoMemory)?;
+                // Of what was answered with less, or with nothing, it could not be told that there is no memory for it.
+                let none = if unproven { Fault::TooLarge } else { Fault::NoMemory };
+                let more = self.acquire(caller, pieces).ok_or(none)?;
                 accounted += pieces as usize * PIECE;
                 match &mut taken.memory {
                     Some(held) => {
@@ -190,6 +203,10 @@ impl Guard {
                 }
             }
             taken.bytes.extend_from_slice(&data);
+        }
+        if let Some(held) = &mut taken.memory {
+            let surplus = accounted / PIECE - taken.bytes.len().div_ceil(PIECE);
+            drop((held.of_caller.split(surplus), held.of_all.split(surplus)));
         }
         Ok(())
     }
@@ -230,7 +247,25 @@ impl Fault {
         }
     }
 
-    fn rejection(self, changes: Changes, status: StatusCode) -> Rejection {
+    /// Whether it is about what was answered, and not about how it came.
+    const fn is_of_content(self) -> bool {
+        match self {
+            Self::TooLarge | Self::Status | Self::Type | Self::Encoding | Self::Rows | Self::CredentialEchoed => true,
+            Self::Flaw(flaw) => !matches!(flaw, Flaw::PerhapsBrokenOff),
+            Self::BrokenOff | Self::Late | Self::NoMemory | Self::ForeignOwner | Self::CredentialRefused => false,
+        }
+    }
+
+    fn rejection(self, sending: &Sending, status: StatusCode) -> Rejection {
+        let changes = sending.changes;
+        // Whatever is answered about what is not known to be the caller's, it tells nothing.
+        if sending.proven.is_unproven() && self.is_of_content() {
+            return Rejection::NotYoursOrUnknown;
+        }
+        self.rejection_of(changes, status)
+    }
+
+    fn rejection_of(self, changes: Changes, status: StatusCode) -> Rejection {
         // A credential that ClickBank does not accept stays that, also where its answer repeats it.
         if self == Self::CredentialRefused || status.as_u16() == 401 {
             return Rejection::CredentialRefused;
@@ -265,7 +300,7 @@ impl Guard {
         let end = end(&head.headers, &body);
         let mut taken = Taken::default();
         // Also of an answer that is not released it is told whether it repeats the credential, as far as it has come.
-        let read = timeout_at(deadline, self.take(sending.proven.caller(), body, &mut taken)).await;
+        let read = timeout_at(deadline, self.take(&sending.proven, body, &mut taken)).await;
         let read = read.unwrap_or(Err(Fault::Late));
         let took = began.elapsed();
         let Taken { bytes, trailers, memory } = taken;
@@ -278,14 +313,16 @@ impl Guard {
         };
         // Nothing in it panics, and nobody aborts it.
         let judged = aside_if(large, judging).await;
-        let (sending, mut held, judged) = judged.ok_or_else(|| Fault::BrokenOff.rejection(changes, status))?;
+        let (sending, mut held, judged) = judged.ok_or_else(|| Fault::BrokenOff.rejection_of(changes, status))?;
         let mut facts = sending.proven.passage().trail.facts();
         facts.upstream += took;
         let judged = judged.and_then(|(expected, judged)| match judged {
             // The status is ClickBank's answer, also where its words for it cannot be released. Only of a failure to
             // make a change nobody knows how far it came.
             Err(fault)
-                if expected == Expected::Explanation && (changes == Changes::Nothing || status.is_client_error()) =>
+                if expected == Expected::Explanation
+                    && (changes == Changes::Nothing || status.is_client_error())
+                    && !(fault == Fault::NoMemory && sending.proven.is_unproven()) =>
             {
                 facts.upstream_fault = Some(fault.as_str());
                 held = Held::default();
@@ -300,7 +337,7 @@ impl Guard {
             }
             Err(fault) => {
                 facts.upstream_fault = Some(fault.as_str());
-                Err(fault.rejection(changes, status))
+                Err(fault.rejection(&sending, status))
             }
         }
     }
@@ -314,7 +351,7 @@ impl Step for Guard {
         let read = self.read(received).await?;
         let (changes, status, large) = (read.sending.changes, read.status, read.body().len() > LARGE);
         let released = aside_if(large, move || read.into_guarded()).await;
-        released.ok_or_else(|| Fault::BrokenOff.rejection(changes, status))?
+        released.ok_or_else(|| Fault::BrokenOff.rejection_of(changes, status))?
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::Upstream;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
 use crate::domain::decision::{Safeguard, Subject};
-use crate::domain::endpoint::{Endpoint, Method, is_receipt};
+use crate::domain::endpoint::{Endpoint, Method, Owner, is_receipt};
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::NicknameSet;
 use crate::domain::ownership::{Names, Sellers};
@@ -95,6 +95,26 @@ impl Proven {
         }
     }
 
+    /// Whether it is about one object of which nobody knows yet whose it is: nothing may tell whether there is one.
+    pub(super) fn is_unproven(&self) -> bool {
+        let owner = self.endpoint().map(|endpoint| endpoint.owner);
+        match &self.errand {
+            Errand::Call(permit, _) => permit.safeguard() == Safeguard::RowsJudged && owner == Some(Owner::AnswerRows),
+            Errand::Question { .. } => owner != Some(Owner::AnswerAccounts),
+        }
+    }
+
+    /// Whether it relies on a credential that was meanwhile found to reach more than is declared.
+    pub(super) fn is_overtaken(&self) -> bool {
+        let relied_on = match &self.errand {
+            Errand::Call(permit, _) if matches!(permit.safeguard(), Safeguard::Confined { verify: true }) => {
+                permit.credential()
+            }
+            _ => None,
+        };
+        relied_on.is_some_and(|id| self.passage.snapshot.policy.credentials.is_doubted(id))
+    }
+
     /// The receipt that was proven to be the caller's.
     pub(super) fn receipt(&self) -> Option<&str> {
         match &self.errand {
@@ -153,9 +173,8 @@ impl Prove {
         let read = self.ask(passage, permit, Question::Accounts).await?;
         match read.status.as_u16() {
             200 => {}
-            // A part of it would leave out what matters.
-            201..=299 => return Err(Rejection::AnswerUnreadable),
-            500.. => return Err(Rejection::LookUpFailed),
+            // A part of the list, or none, says nothing of the rest.
+            201..=299 | 500.. => return Err(Rejection::LookUpFailed),
             // ClickBank says no more to a key that it does not accept, and a key that reads orders may ask this.
             _ => return Err(Rejection::CredentialRefused),
         }
@@ -173,6 +192,10 @@ impl Prove {
         if outside {
             policy.credentials.doubt(id);
             passage.trail.facts().alarm("reach-wider-than-declared");
+        } else if found.is_empty() {
+            // A key that reads orders reaches somebody, so this was no answer to the question.
+            passage.trail.facts().upstream_fault = Some("reach-not-shown");
+            return Err(Rejection::LookUpFailed);
         } else {
             if !declared.declared().is_subset(&found) {
                 passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");

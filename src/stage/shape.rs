@@ -65,6 +65,10 @@ impl Step for Shape {
         let turn = self.pace.turn(proven.caller(), &patience).await;
         passage.trail.facts().waited += began.elapsed();
         turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
+        // What was found out during the wait counts. Sent anew, the call is decided anew.
+        if proven.is_overtaken() {
+            return Err(Rejection::LookUpFailed);
+        }
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
         Ok(Shaped { proven })
     }

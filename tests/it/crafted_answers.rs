@@ -15,6 +15,7 @@ const KEY: &str = "cbgw_crafted";
 const WIDE: &str = "orders_read = [\"acme\", \"zenith\", \"acmeaff\"]";
 const OWN: &str = "orders_read = [\"acme\"]";
 const NOT_YOURS: (u16, Option<&str>) = (403, Some("not-yours-or-unknown"));
+const LOOK_UP_FAILED: (u16, Option<&str>) = (502, Some("look-up-failed"));
 const UNREADABLE: (u16, Option<&str>) = (502, Some("answer-unreadable"));
 const REFUSED: (u16, Option<&str>) = (502, Some("credential-refused"));
 const CONFINED: (u16, Option<&str>) = (403, Some("confined-credential-required"));
@@ -98,13 +99,13 @@ fn of_one_object_what_is_certainly_ours_passes_and_nothing_else() {
         (403, "The user does not have access".to_owned(), NOT_YOURS, &none),
         (404, one.clone(), NOT_YOURS, &none),
         (400, "null".to_owned(), NOT_YOURS, &none),
-        (206, rows(&[&mine, &foreign]), UNREADABLE, &none),
-        (200, twice, UNREADABLE, &none),
-        (200, r#"{"orderData":[],"more":{"vendor":"zenith"}}"#.to_owned(), UNREADABLE, &none),
-        (200, format!("[{mine}]"), UNREADABLE, &none),
-        (200, format!(r#"{{"orderData":[[{mine}]]}}"#), UNREADABLE, &none),
-        (200, r#"{"orderData":["acme"]}"#.to_owned(), UNREADABLE, &none),
-        (200, "12".to_owned(), UNREADABLE, &none),
+        (206, rows(&[&mine, &foreign]), NOT_YOURS, &none),
+        (200, twice, NOT_YOURS, &none),
+        (200, r#"{"orderData":[],"more":{"vendor":"zenith"}}"#.to_owned(), NOT_YOURS, &none),
+        (200, format!("[{mine}]"), NOT_YOURS, &none),
+        (200, format!(r#"{{"orderData":[[{mine}]]}}"#), NOT_YOURS, &none),
+        (200, r#"{"orderData":["acme"]}"#.to_owned(), NOT_YOURS, &none),
+        (200, "12".to_owned(), NOT_YOURS, &none),
         (500, one.clone(), (500, None), &none),
         (503, rows(&[&foreign]), (503, None), &none),
     ] {
@@ -139,9 +140,9 @@ fn in_xml_it_is_the_same() {
             String::new(),
         ),
         (list(&row("VENDOR", "<vendor xsi:nil=\"true\">acme</vendor>")), NOT_YOURS, String::new()),
-        (list(&(mine.clone() + "<x>zenith</x>")), UNREADABLE, String::new()),
-        (list(&(mine.clone() + "zenith")), UNREADABLE, String::new()),
-        (list(&(mine + "<!-- zenith -->")), UNREADABLE, String::new()),
+        (list(&(mine.clone() + "<x>zenith</x>")), NOT_YOURS, String::new()),
+        (list(&(mine.clone() + "zenith")), NOT_YOURS, String::new()),
+        (list(&(mine + "<!-- zenith -->")), NOT_YOURS, String::new()),
     ] {
         let sent = body.clone();
         let running = start(WIDE, OWN, move |_| (200, XML, sent.clone()));
@@ -315,19 +316,19 @@ fn an_answer_about_another_receipt_than_the_proven_one_is_withheld() {
 fn a_reach_counts_as_seen_only_where_it_certainly_was() {
     for (status, accounts, told) in [
         (200, r#"{"accountData":{"nickName":"ACME"}}"#, (200, None)),
-        // Less than declared is no danger.
-        (200, "null", (200, None)),
-        (200, "", (200, None)),
+        // Nobody is no answer to how far a key reaches that is said to reach somebody.
+        (200, "null", LOOK_UP_FAILED),
+        (200, "", LOOK_UP_FAILED),
         (200, r#"{"accountData":[{"nickName":"acme"},{"nickName":"zenith"}]}"#, CONFINED),
         (200, r#"{"accountData":[{"nickName":"acme"},{"nickName":"nobodyknows"}]}"#, CONFINED),
         (200, r#"{"accountData":[{"nickName":"acme"},{}]}"#, UNREADABLE),
         (200, r#"{"accountData":{"nickName":"acme","nickName":"acme"}}"#, UNREADABLE),
         (200, r#"{"accountData":"acme"}"#, UNREADABLE),
         (200, "acme", UNREADABLE),
-        (206, r#"{"accountData":{"nickName":"acme"}}"#, UNREADABLE),
-        (204, "", UNREADABLE),
+        (206, r#"{"accountData":{"nickName":"acme"}}"#, LOOK_UP_FAILED),
+        (204, "", LOOK_UP_FAILED),
         (403, r#"{"accountData":{"nickName":"acme"}}"#, REFUSED),
-        (500, r#"{"accountData":{"nickName":"acme"}}"#, (502, Some("look-up-failed"))),
+        (500, r#"{"accountData":{"nickName":"acme"}}"#, LOOK_UP_FAILED),
     ] {
         let running = start(OWN, OWN, move |target| match target {
             "quickstats/accounts" => (status, JSON, accounts.to_owned()),

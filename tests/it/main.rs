@@ -11,6 +11,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod added_behind_wide_credentials;
 mod allowed_calls_reach_clickbank;
 mod answers_pass_unchanged;
 mod answers_that_are_not_what_they_claim;

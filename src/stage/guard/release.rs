@@ -38,6 +38,8 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
     let reach = credential.map(|id| policy.credentials.reach(id, endpoint.permissions)).unwrap_or_default();
     let seen = Names::new(&policy.nicknames, reach);
     match safeguard {
+        // The answer shows nobody, and may be about anybody.
+        Safeguard::Confined { .. } if read.proven().is_overtaken() => Err(Withheld::Foreign),
         Safeguard::Confined { .. } => {
             let checked = check_owners(read, endpoint, &seen);
             if checked.is_err()
@@ -72,14 +74,28 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
                     Verdict::Refuse
                 }
             };
-            // It was proven whose it is. An answer about something else is none to this request.
+            // It was proven who sold it, which says nothing of rows that name somebody else, such as an affiliate.
+            let names_owners = endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some());
+            let totals = if names_owners { Totals::Drop } else { Totals::Keep };
+            let judge = |row: &Row<'_>, verdict| {
+                if names_owners && verdict == Verdict::Keep { row_of_list(row, &mine) } else { verdict }
+            };
+            // An answer about something else is none to this request.
             match subject {
-                Subject::Receipt(_) => check_receipts(read, endpoint, &receipt),
-                Subject::Ticket(_) => {
-                    filter_list(read, endpoint, Totals::Keep, |row| about(row, |one, same| one == same))
+                Subject::Receipt(_) => {
+                    check_receipts(read, endpoint, &receipt)?;
+                    if names_owners {
+                        filter_list(read, endpoint, totals, |row| row_of_list(row, &mine))
+                    } else {
+                        Ok(())
+                    }
                 }
-                Subject::Tickets(_) => filter_list(read, endpoint, Totals::Keep, |row| about(row, is_of)),
-                Subject::List(_) => filter_list(read, endpoint, Totals::Keep, |row| row_of_list(row, &mine)),
+                Subject::Ticket(_) if endpoint.rows.is_none() => Ok(()),
+                Subject::Ticket(_) => {
+                    filter_list(read, endpoint, totals, |row| judge(row, about(row, |one, same| one == same)))
+                }
+                Subject::Tickets(_) => filter_list(read, endpoint, totals, |row| judge(row, about(row, is_of))),
+                Subject::List(_) => filter_list(read, endpoint, totals, |row| row_of_list(row, &mine)),
             }
         }
         // What ClickBank says of what was proven to be the caller's is the caller's to hear.
@@ -151,7 +167,7 @@ fn filter_list(
         keep_words(read);
         return Ok(());
     }
-    // What has no rows is a count of what the request was confined to.
+    // What has no rows is a count of what the request was confined to, and nothing else.
     if endpoint.rows.is_none() {
         let count = || std::str::from_utf8(read.body()).is_ok_and(|text| is_bare(Bare::Count, text));
         return if read.media.is_none() || count() { Ok(()) } else { Err(Withheld::Unreadable) };

@@ -60,7 +60,8 @@ impl World {
         let chosen = exact.or_else(|| narrowest(&confined));
         // Which sales show in the role of affiliate depends on who else is in reach, so a key between what the call is about
         // and what is allowed would show neither.
-        let as_affiliate = known.owner_parameter == "vendor" && request.parameter("role") == Some("AFFILIATE");
+        let as_affiliate =
+            known.owner_parameter == "vendor" && request.parameter("role").is_some_and(|role| role != "VENDOR");
         let between = |reach: &Names| ![self.declared(&allowed), effective.clone()].contains(&self.declared(reach));
         let uneven = chosen.is_some_and(|(_, reach)| as_affiliate && between(reach));
         if let Some((name, _)) = chosen.filter(|_| !uneven) {
