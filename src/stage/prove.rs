@@ -107,7 +107,7 @@ impl Proven {
     /// Whether it relies on a credential that was meanwhile found to reach more than is declared.
     pub(super) fn is_overtaken(&self) -> bool {
         let relied_on = match &self.errand {
-            Errand::Call(permit, _) if matches!(permit.safeguard(), Safeguard::Confined { verify: true }) => {
+            Errand::Call(permit, _) if matches!(permit.safeguard(), Safeguard::Confined { .. }) => {
                 permit.credential()
             }
             _ => None,
