@@ -17,7 +17,7 @@ use crate::config::Upstream;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
 use crate::domain::decision::{Safeguard, Subject};
-use crate::domain::endpoint::{Endpoint, Method, Owner, is_receipt};
+use crate::domain::endpoint::{Changes, Endpoint, Method, Owner, is_receipt};
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::NicknameSet;
 use crate::domain::ownership::{Names, Sellers};
@@ -107,9 +107,7 @@ impl Proven {
     /// Whether it relies on a credential that was meanwhile found to reach more than is declared.
     pub(super) fn is_overtaken(&self) -> bool {
         let relied_on = match &self.errand {
-            Errand::Call(permit, _) if matches!(permit.safeguard(), Safeguard::Confined { verify: true }) => {
-                permit.credential()
-            }
+            Errand::Call(permit, _) if matches!(permit.safeguard(), Safeguard::Confined { .. }) => permit.credential(),
             _ => None,
         };
         relied_on.is_some_and(|id| self.passage.snapshot.policy.credentials.is_doubted(id))
@@ -310,7 +308,11 @@ impl Step for Prove {
             Safeguard::LookedUp { subject, .. } => Some(self.look_up(&permitted, subject).await?),
             _ => None,
         };
-        let Permitted { passage, call, answer, page, permit, .. } = permitted;
+        let Permitted { mut passage, call, answer, page, permit, .. } = permitted;
+        if passage.snapshot.policy.catalogue.endpoint(call.endpoint()).is_none_or(|it| it.changes != Changes::Nothing) {
+            // Whatever came before: of a change that is sent and given up nobody knows whether it was made.
+            passage.budget = Some(Budget { turn_by, answer_by: turn_by.max(Instant::now()) + self.patience });
+        }
         Ok(Proven { passage, call, answer, page, errand: Errand::Call(permit, receipt) })
     }
 }

@@ -328,6 +328,19 @@ async fn a_call_with_look_ups_takes_no_longer_than_one_without() {
 }
 
 #[tokio::test]
+async fn a_change_has_its_whole_time_however_long_the_look_up_took() {
+    let upstream = "connect_timeout = \"1s\"\nresponse_timeout = \"1s\"";
+    let added =
+        "[[endpoint]]\nid = \"x\"\nmethod = \"POST\"\npath = \"/rest/1.3/x/y\"\npermissions = [\"orders_write\"]\n";
+    let limits = format!("per_second = 1000\nper_day = 1000000\nmax_wait = \"0s\"\n{added}");
+    let scene = Scene::start(&Setup::acme().upstream(upstream).limits(&limits)).await;
+    scene.simulator.add_fault(FaultRule::new(Fault::DelayHead(Duration::from_millis(1_300)))).unwrap();
+    let answer = scene.call("app", "POST", "/rest/1.3/x/y", &[]).await;
+    assert_eq!(arrived(&scene, 0), ["quickstats/accounts", "x/y"]);
+    assert_ne!(answer.outcome().1, Some("outcome-unknown"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn look_ups_count_against_the_day() {
     let limits = "per_second = 1000\nper_day = 3";
     let scene = Scene::start(&setup().limits(limits)).await;
