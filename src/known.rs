@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::credential::CredentialId;
 use crate::domain::matrix::CallerId;
@@ -81,28 +81,31 @@ impl Known {
     }
 
     /// Looks up whose it is, for all at once who ask the same. Failures are shared, too: they are the same caller's.
+    /// Nobody waits beyond `until`.
     ///
     /// # Errors
-    /// When the look-up fails.
+    /// When the look-up fails, or is not done in time.
     pub async fn ask(
         &self,
         question: &Question,
+        until: Instant,
         look_up: impl Future<Output = Result<Owned, Rejection>>,
     ) -> Result<Owned, Rejection> {
-        self.asking.run(question.clone(), look_up, |_| true).await
+        self.asking.run(question.clone(), until, look_up, |_| true).await
     }
 
     /// Verifies a credential's reach, for all at once who need it. Failures are not shared: the next one tries itself,
-    /// since callers differ in how long they can wait.
+    /// since callers differ in how long they can wait. Nobody waits beyond `until`.
     ///
     /// # Errors
-    /// When it cannot be verified.
+    /// When it cannot be verified, or not in time.
     pub async fn verify(
         &self,
         credential: CredentialId,
+        until: Instant,
         verification: impl Future<Output = Result<(), Rejection>>,
     ) -> Result<(), Rejection> {
-        self.verifying.run(credential, verification, Result::is_ok).await
+        self.verifying.run(credential, until, verification, Result::is_ok).await
     }
 }
 
@@ -135,6 +138,17 @@ impl<K: Eq + Hash + Clone, V: Clone> Shared<K, V> {
     /// Does the work, or waits for whoever is at it. An outcome that is not to be shared, or none, leaves the work to the
     /// next one.
     async fn run(
+        &self,
+        key: K,
+        until: Instant,
+        work: impl Future<Output = Result<V, Rejection>>,
+        is_shared: fn(&Result<V, Rejection>) -> bool,
+    ) -> Result<V, Rejection> {
+        // Whoever is at work may have more time.
+        timeout_at(until, self.run_or_wait(key, work, is_shared)).await.unwrap_or(Err(Rejection::UpstreamTimeout))
+    }
+
+    async fn run_or_wait(
         &self,
         key: K,
         work: impl Future<Output = Result<V, Rejection>>,
@@ -171,6 +185,7 @@ mod tests {
     use std::pin::pin;
 
     use tokio::task::yield_now;
+    use tokio::time::sleep;
 
     use super::*;
     use crate::domain::credential::ScopeByPermission;
@@ -183,6 +198,10 @@ mod tests {
         Question { caller, credential, subject: Subject::Order(receipt.into()) }
     }
 
+    fn later() -> Instant {
+        Instant::now() + KEPT_FOR
+    }
+
     fn owned(receipt: &str) -> Owned {
         Owned { receipt: receipt.into(), sellers: Arc::default() }
     }
@@ -192,7 +211,7 @@ mod tests {
         for outcome in [Ok(owned("A")), Err(Rejection::NotYoursOrUnknown)] {
             let (known, question, looked_up) = (Known::default(), question("A"), Cell::new(0));
             let ask = || {
-                known.ask(&question, async {
+                known.ask(&question, later(), async {
                     yield_now().await;
                     looked_up.set(looked_up.get() + 1);
                     outcome.clone()
@@ -209,9 +228,9 @@ mod tests {
     async fn when_the_one_at_work_goes_the_next_takes_over() {
         let known = Known::default();
         let question = question("A");
-        let mut first = Box::pin(known.ask(&question, pending()));
+        let mut first = Box::pin(known.ask(&question, later(), pending()));
         assert!(futures_poll(&mut first).await.is_none());
-        let mut second = pin!(known.ask(&question, async { Ok(owned("A")) }));
+        let mut second = pin!(known.ask(&question, later(), async { Ok(owned("A")) }));
         assert!(futures_poll(&mut second).await.is_none(), "the first is at work");
         drop(first);
         assert_eq!(second.await, Ok(owned("A")));
@@ -221,12 +240,37 @@ mod tests {
     async fn a_verification_that_failed_for_one_is_tried_by_the_next() {
         let known = Known::default();
         let credential = question("A").credential;
-        let fail = known.verify(credential, async {
+        let fail = known.verify(credential, later(), async {
             yield_now().await;
             Err(Rejection::UpstreamTimeout)
         });
-        let (one, two) = tokio::join!(fail, known.verify(credential, async { Ok(()) }));
+        let (one, two) = tokio::join!(fail, known.verify(credential, later(), async { Ok(()) }));
         assert_eq!((one, two), (Err(Rejection::UpstreamTimeout), Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_for_others_than_it_has_time_itself() {
+        let (known, question, began) = (Known::default(), question("A"), Instant::now());
+        let until = |second| began + Duration::from_secs(second);
+        let credential = question.credential;
+        // Each in turn tries for two seconds, and all have come by the first one's time.
+        let verify = async |second| {
+            let failing = async {
+                sleep(Duration::from_secs(2)).await;
+                Err(Rejection::LookUpFailed)
+            };
+            (known.verify(credential, until(second), failing).await, began.elapsed().as_secs())
+        };
+        let told = tokio::join!(verify(2), verify(3), verify(3), verify(9));
+        let (failed, late) = (Err(Rejection::LookUpFailed), Err(Rejection::UpstreamTimeout));
+        assert_eq!(told, ((failed.clone(), 2), (late.clone(), 3), (late, 3), (failed, 5)));
+        let (began, until) = (Instant::now(), later());
+        let first = known.ask(&question, until, pending());
+        let second = known.ask(&question, began + Duration::from_secs(1), async { Ok(owned("A")) });
+        let second = async { (second.await, began.elapsed().as_secs()) };
+        let late = Err(Rejection::UpstreamTimeout);
+        assert_eq!(tokio::join!(first, second), (late.clone(), (late, 1)));
+        assert!(known.asking.0.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -152,7 +152,8 @@ impl Prove {
                 return Ok(permitted);
             }
             if !credentials.is_doubted(id) {
-                snapshot.known.verify(id, self.verify(&permitted.passage, &permit)).await?;
+                let until = answer_by(&permitted.passage);
+                snapshot.known.verify(id, until, self.verify(&permitted.passage, &permit)).await?;
             }
             if credentials.is_doubted(id) {
                 permitted = permitted.again()?;
@@ -317,6 +318,11 @@ impl Step for Prove {
     }
 }
 
+/// Until when everything that is asked for this request has to be answered.
+fn answer_by(passage: &Passage) -> Instant {
+    passage.budget.map_or_else(Instant::now, |budget| budget.answer_by)
+}
+
 /// What is known of it, or else what asking tells, which is kept if it is the caller's.
 async fn remembered(
     passage: &Passage,
@@ -330,7 +336,7 @@ async fn remembered(
     if let Some(owned) = known.owned(&question) {
         return Ok(owned);
     }
-    let owned = known.ask(&question, asking).await?;
+    let owned = known.ask(&question, answer_by(passage), asking).await?;
     if owned.sellers.are_within(allowed) {
         known.keep(question, owned.clone());
     }
