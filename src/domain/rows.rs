@@ -125,8 +125,11 @@ impl<'r> Reader<'r> {
 
     /// Whether something of this name, below the members of a row, could be taken for a row or an owner.
     fn is_like_a_row_or_owner(&self, name: &Name<'_>) -> bool {
-        let [owner, affiliate, ..] = &self.fields;
-        self.is_like_a_row(name) || [owner, affiliate].into_iter().flatten().any(|owner| name.looks_like(owner))
+        let [owner, affiliate, _, receipt] = &self.fields;
+        // Where no field names an owner, the receipt is all that tells whose it is.
+        let receipt = if owner.is_none() { receipt } else { &None };
+        let mut owners = [owner, affiliate, receipt].into_iter().flatten();
+        self.is_like_a_row(name) || owners.any(|owner| name.looks_like(owner))
     }
 
     /// Whether the names lead from a row to a field that names another party.

@@ -381,3 +381,85 @@ async fn pages_of_rows_that_are_cut_out_need_a_confined_credential() {
         assert_eq!(told.1.as_deref(), Some("confined-credential-required"), "{told:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_answered_to_a_receipt_holds_no_row_that_a_reader_could_take_for_another_receipts() {
+    for notices in [
+        // The last of two keys counts to most readers, the first to some.
+        r#"{"shippingNoticeData":{"receipt":"ABCD1234","receipt":"ZZZZ9999","tracking":"secret"}}"#,
+        r#"{"shippingNoticeData":{"receipt":"ZZZZ9999","receipt":"ABCD1234","tracking":"secret"}}"#,
+        // Where case does not count, these are two as well.
+        r#"{"shippingNoticeData":{"receipt":"ABCD1234","Receipt":"ZZZZ9999","tracking":"secret"}}"#,
+        r#"{"shippingNoticeData":{"receipt":"ABCD1234","more":{"shippingNoticeData":{"receipt":"ZZZZ9999","tracking":"secret"}}}}"#,
+        // Rows where none are known to stand.
+        r#"{"shippingNoticeData":{"receipt":"ABCD1234"},"more":{"shippingNoticeData":{"receipt":"ZZZZ9999","tracking":"secret"}}}"#,
+        r#"{"shippingNoticeData":{"receipt":"ABCD1234"},"ShippingNoticeData":{"receipt":"ZZZZ9999","tracking":"secret"}}"#,
+        r#"{"shippingNoticeDataList":{"shippingNoticeData":{"receipt":"ZZZZ9999","tracking":"secret"}}}"#,
+        // A row of which nobody knows the receipt.
+        r#"{"shippingNoticeData":[{"receipt":"ABCD1234"},{"tracking":"secret"}]}"#,
+    ] {
+        let gateway = Gateway::new("", WIDE, "", move |target| match target {
+            "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+            _ => (200, JSON, notices.to_owned()),
+        });
+        let told = gateway.call("GET", "shipping2/shipnotice/ABCD1234").await;
+        assert!(!told.2.contains("secret"), "{notices}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_holds_no_other_below_it() {
+    for ticket in [
+        r#"{"receipt":"ABCD1234","ticketData":{"receipt":"ZZZZ9999","note":"secret"}}"#,
+        r#"{"receipt":"ABCD1234","more":[{"Receipt":"ZZZZ9999","note":"secret"}]}"#,
+    ] {
+        let gateway = Gateway::new("", WIDE, "", move |target| match target {
+            "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+            "tickets/7" => (200, JSON, ticket.to_owned()),
+            _ => (200, JSON, format!(r#"{{"ticketData":{ticket}}}"#)),
+        });
+        for target in ["tickets/7", "tickets/list?receipt=ABCD1234"] {
+            let told = gateway.call("GET", target).await;
+            assert!(!told.2.contains("secret"), "{target} {ticket}: {told:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_is_verified_before_it_is_trusted_with_a_parameter_that_nobody_knows() {
+    let endpoint = added(
+        "x.images",
+        "GET",
+        "orders3/images",
+        "changes = \"nothing\"\nowner = { parameter = \"site\" }\nparameters = [{ name = \"site\", required = true }]",
+    ) + "[extra_parameters]\nSite = \"forward\"\n";
+    let gateway = Gateway::new("", CONFINED, &endpoint, |target| match target {
+        "quickstats/accounts" => {
+            (200, JSON, r#"{"accountData":[{"nickName":"acme"},{"nickName":"zenith"}]}"#.to_owned())
+        }
+        _ => (200, JSON, r#"{"images":"secret of zenith's"}"#.to_owned()),
+    });
+    let told = gateway.call("GET", "orders3/images?site=acme&Site=zenith").await;
+    assert_eq!(told.1.as_deref(), Some("confined-credential-required"), "{told:?} {:?}", gateway.seen());
+}
+
+#[tokio::test]
+async fn an_attribute_that_a_reader_could_take_for_the_owner_makes_it_unclear() {
+    // Jackson and others read attributes and elements as members of one object.
+    for row in [
+        r#"<orderData vendor="zenith"><receipt>ABCD1234</receipt><role>VENDOR</role><vendor>acme</vendor><x>secret</x></orderData>"#,
+        r#"<orderData role="AFFILIATE"><receipt>ABCD1234</receipt><role>VENDOR</role><vendor>acme</vendor><affiliate>zenith</affiliate><x>secret</x></orderData>"#,
+    ] {
+        let gateway =
+            Gateway::new("", WIDE, "", move |_| (200, "application/xml", format!("<orderList>{row}</orderList>")));
+        let request = Request::builder()
+            .uri("/rest/1.3/orders2/ABCD1234")
+            .header("host", "gateway")
+            .header("authorization", "cbgw_app")
+            .header("accept", "application/xml");
+        let Ok(response) = gateway.pipeline.clone().oneshot(Ok(request.body(Empty::new()).unwrap())).await;
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8_lossy(&body);
+        assert!(!body.contains("secret"), "{body}");
+    }
+}

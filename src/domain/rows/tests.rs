@@ -422,6 +422,11 @@ fn elements_go_with_the_white_space_before_them() {
     }
 }
 
+fn assert_totals(media: Media, [before, kept, dropped]: [String; 3]) {
+    assert_filtered(&nested(), Totals::Keep, &[(media, &before, Ok(&kept))]);
+    assert_filtered(&nested(), Totals::Drop, &[(media, &before, Ok(&dropped))]);
+}
+
 #[test]
 fn totals_stay_or_go_and_the_innermost_container_is_nothing_when_nothing_is_left_in_it() {
     let rows = |text: &str| {
@@ -443,10 +448,7 @@ fn totals_stay_or_go_and_the_innermost_container_is_nothing_when_nothing_is_left
         ("{'count':'2','sum':'3'}", "same", "null"),
         ("{'data':{'row':null,'sum':1}}", "same", "{'data':{'row':null}}"),
     ] {
-        let kept = if kept == "same" { before } else { kept };
-        let [before, kept, dropped] = [before, kept, dropped].map(rows);
-        assert_filtered(&nested(), Totals::Keep, &[(Json, &before, Ok(&kept))]);
-        assert_filtered(&nested(), Totals::Drop, &[(Json, &before, Ok(&dropped))]);
+        assert_totals(Json, [before, if kept == "same" { before } else { kept }, dropped].map(rows));
     }
     let rows = |text: &str| {
         text.replace("[A]", "<row><vendor>acme</vendor></row>").replace("[R]", "<row><vendor>rival</vendor></row>")
@@ -463,10 +465,7 @@ fn totals_stay_or_go_and_the_innermost_container_is_nothing_when_nothing_is_left
         ("<r>\n<count>1</count>\n</r>", "same", "<r/>"),
         ("<r><data/><count>1</count></r>", "same", "<r><data/></r>"),
     ] {
-        let kept = if kept == "same" { before } else { kept };
-        let [before, kept, dropped] = [before, kept, dropped].map(rows);
-        assert_filtered(&nested(), Totals::Keep, &[(Xml, &before, Ok(&kept))]);
-        assert_filtered(&nested(), Totals::Drop, &[(Xml, &before, Ok(&dropped))]);
+        assert_totals(Xml, [before, if kept == "same" { before } else { kept }, dropped].map(rows));
     }
     // A total of a list without totals beside it drops the list, too.
     let beside = Rows { totals: vec!["count".to_owned()], ..rows_at_root() };

@@ -168,6 +168,8 @@ struct Tag<'a> {
     is_plain_container: bool,
     /// Whether it has nothing but names of namespaces.
     is_plain_text: bool,
+    /// Which of a row's fields its attributes could be taken for: some readers make members of one object of both.
+    hits: Hits,
 }
 
 /// What an element with all that stands in it is.
@@ -241,19 +243,27 @@ impl<'a, 'r> Walk<'a, 'r> {
         let name_ends = start + 1 + tag.name().as_ref().len();
         let name = self.body.get(start + 1..name_ends).ok_or(Unreadable)?;
         let (mut is_plain_container, mut is_plain_text) = (true, true);
+        let mut hits = Hits::default();
         for attribute in tag.attributes() {
             let name: &str = attribute.as_ref().map_err(|_| Unreadable)?.key.as_ref();
             let of_namespace = name == "xmlns" || name.starts_with("xmlns:");
             let of_schema = matches!(name, "xsi:schemaLocation" | "xsi:noNamespaceSchemaLocation" | "xsi:type");
             is_plain_text &= of_namespace;
             is_plain_container &= of_namespace || of_schema;
+            if !of_namespace && !of_schema {
+                let Hits { exact, alike } = self.reader.hits(&Name::xml(name));
+                hits.alike |= exact | alike;
+            }
         }
-        Ok(Tag { name, name_ends, is_empty, is_plain_container, is_plain_text })
+        Ok(Tag { name, name_ends, is_empty, is_plain_container, is_plain_text, hits })
     }
 
     /// Walks through one element whose tag was read: a row, or something that no row may stand in.
     fn element(&mut self, tag: &Tag<'a>, is_row: bool) -> Result<Element<'a>, Unreadable> {
         let mut row = self.reader.row();
+        if is_row {
+            row.add(tag.hits, None);
+        }
         let (mut has_children, mut has_text) = (false, false);
         let mut field: Option<Capture<'a>> = None;
         self.open.clear();

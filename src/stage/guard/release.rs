@@ -67,36 +67,7 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
         }
         Safeguard::LookedUp { subject, .. } if read.is_answer() => {
             let receipt = read.proven().receipt().ok_or(Withheld::NotYours)?.to_owned();
-            let about = |row: &Row<'_>, is_its: fn(&str, &str) -> bool| {
-                if !row.is_flawed() && row.receipt().text().is_some_and(|text| is_its(text, &receipt)) {
-                    Verdict::Keep
-                } else {
-                    Verdict::Refuse
-                }
-            };
-            // It was proven who sold it, which says nothing of rows that name somebody else, such as an affiliate.
-            let names_owners = endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some());
-            let totals = if names_owners { Totals::Drop } else { Totals::Keep };
-            let judge = |row: &Row<'_>, verdict| {
-                if names_owners && verdict == Verdict::Keep { row_of_list(row, &mine) } else { verdict }
-            };
-            // An answer about something else is none to this request.
-            match subject {
-                Subject::Receipt(_) => {
-                    check_receipts(read, endpoint, &receipt)?;
-                    if names_owners {
-                        filter_list(read, endpoint, totals, |row| row_of_list(row, &mine))
-                    } else {
-                        Ok(())
-                    }
-                }
-                Subject::Ticket(_) if endpoint.rows.is_none() => Ok(()),
-                Subject::Ticket(_) => {
-                    filter_list(read, endpoint, totals, |row| judge(row, about(row, |one, same| one == same)))
-                }
-                Subject::Tickets(_) => filter_list(read, endpoint, totals, |row| judge(row, about(row, is_of))),
-                Subject::List(_) => filter_list(read, endpoint, totals, |row| row_of_list(row, &mine)),
-            }
+            filter_looked_up(read, endpoint, subject, &receipt, &mine)
         }
         // What ClickBank says of what was proven to be the caller's is the caller's to hear.
         Safeguard::LookedUp { .. } => {
@@ -128,13 +99,6 @@ fn is_of(text: &str, receipt: &str) -> bool {
 fn check_owners(read: &Read, endpoint: &Endpoint, names: &Names<'_>) -> Result<(), Withheld> {
     let mut foreign = false;
     survey(read, endpoint, |row| foreign |= names.exclude(row));
-    if foreign { Err(Withheld::Foreign) } else { Ok(()) }
-}
-
-/// Withholds an answer that certainly is about another receipt.
-fn check_receipts(read: &Read, endpoint: &Endpoint, receipt: &str) -> Result<(), Withheld> {
-    let mut foreign = false;
-    survey(read, endpoint, |row| foreign |= row.receipt().text().is_some_and(|text| text != receipt));
     if foreign { Err(Withheld::Foreign) } else { Ok(()) }
 }
 
@@ -173,6 +137,46 @@ fn filter_list(
         return if read.media.is_none() || count() { Ok(()) } else { Err(Withheld::Unreadable) };
     }
     filter(read, endpoint, totals, judge, Withheld::Unreadable).map(drop)
+}
+
+/// Lets through what is about a receipt that was proven to be the caller's. It was proven who sold it, which says nothing
+/// of rows that name somebody else, such as an affiliate.
+fn filter_looked_up(
+    read: &mut Read,
+    endpoint: &Endpoint,
+    subject: Subject,
+    receipt: &str,
+    mine: &Names<'_>,
+) -> Result<(), Withheld> {
+    let Some(rows) = &endpoint.rows else { return Ok(()) };
+    let names_owners = rows.owner.is_some();
+    let is_its: fn(&str, &str) -> bool = match subject {
+        Subject::Tickets(_) => is_of,
+        _ => |text, receipt| text == receipt,
+    };
+    let has_to_name_it = match subject {
+        // Its rows stand under receipts of their own.
+        Subject::List(_) => false,
+        Subject::Receipt(_) => rows.receipt.is_some(),
+        Subject::Ticket(_) | Subject::Tickets(_) => true,
+    };
+    let mut another = false;
+    let judge = |row: &Row<'_>| {
+        let named = row.receipt().text();
+        let is_named = !row.is_flawed() && named.is_some_and(|text| is_its(text, receipt));
+        if has_to_name_it && !is_named {
+            another |= named.is_some_and(|text| !is_its(text, receipt));
+            Verdict::Refuse
+        } else if names_owners {
+            row_of_list(row, mine)
+        } else {
+            Verdict::Keep
+        }
+    };
+    let totals = if names_owners { Totals::Drop } else { Totals::Keep };
+    let filtered = filter_list(read, endpoint, totals, judge);
+    // Asked for one receipt, ClickBank answers about no other, if it answers this request.
+    if another && matches!(subject, Subject::Receipt(_)) { Err(Withheld::Foreign) } else { filtered }
 }
 
 /// Lets through the rows of one object, if there are any. Of what else ClickBank says about it nothing is told, but that

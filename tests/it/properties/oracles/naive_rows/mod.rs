@@ -124,12 +124,21 @@ impl<'q> Question<'q> {
         Seen { standing, flawed, owner, party, receipt }
     }
 
+    /// The names of rows and of what tells whose they are.
+    fn of_rows(self) -> Vec<&'q str> {
+        let mut names = self.owners();
+        if names.is_empty() {
+            names.extend(self.rows.receipt.as_deref());
+        }
+        names.extend(self.path().last());
+        names
+    }
+
     /// Whether nobody may stand under this name there, below a row's own members.
     fn is_forbidden(self, path: &[String], in_row: bool, same: fn(&str, &str) -> bool) -> bool {
         let Some(name) = path.last() else { return false };
         let known = in_row && self.rows.counterparty.contains(&path.join("."));
-        let mut names = self.owners();
-        names.extend(self.path().last());
+        let mut names = self.of_rows();
         // A row's own members are its fields; only a row within a row is out of place.
         if in_row && path.len() == 1 {
             names = self.path().last().copied().into_iter().collect();

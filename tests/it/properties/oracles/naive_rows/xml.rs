@@ -179,6 +179,13 @@ impl Element {
         self.parts.iter().filter_map(|part| if let Part::Element(child) = part { Some(child) } else { None })
     }
 
+    /// Attributes that some readers take for members.
+    fn members(&self) -> impl Iterator<Item = &str> {
+        let schema = ["xsi:schemaLocation", "xsi:noNamespaceSchemaLocation", "xsi:type"];
+        let names = self.attributes.iter().map(String::as_str);
+        names.filter(move |name| *name != "xmlns" && !name.starts_with("xmlns:") && !schema.contains(name))
+    }
+
     fn has_only_attributes(&self, allowed: &[&str]) -> bool {
         let namespace = |name: &String| name == "xmlns" || name.starts_with("xmlns:");
         self.attributes.iter().all(|name| namespace(name) || allowed.contains(&name.as_str()))
@@ -279,8 +286,10 @@ impl Reading<'_> {
 }
 
 fn seen(question: Question<'_>, element: &Element) -> Seen {
-    let fields: Vec<(String, Option<String>)> =
+    let mut fields: Vec<(String, Option<String>)> =
         element.children().map(|child| (child.name.clone(), child.text())).collect();
+    // Under a name that is never exactly a field's.
+    fields.extend(element.members().map(|name| (format!("attribute:{name}"), None)));
     question.see(&fields, are_flawed(question, element, &mut Vec::new(), true), same_but_case_and_prefix)
 }
 
