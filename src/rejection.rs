@@ -608,8 +608,8 @@ fn confined(why: Unconfined, needed: PermissionSet, nicknames: &[String]) -> Str
              to your nicknames may ask for."
         }
         Unconfined::OtherFilter => {
-            "Behind a ClickBank key that reaches more than your nicknames, `vendor` has to be the nickname that the request is \
-             about, without a wildcard, or be left out."
+            "Behind a ClickBank key that reaches more than your nicknames, `vendor` or `account` has to be the nickname that the \
+             request is about, without a wildcard, and `role` has to be spelled `VENDOR`, or they have to be left out."
         }
         Unconfined::Several => {
             "A ClickBank key that reaches more than your nicknames may ask this for one of them at a time only."

@@ -3,6 +3,8 @@
 //! [`Policy::decide`] is the only place where "may this caller do this?" is answered: `stage::authorize` asks it for a
 //! live request, `can-i` for a question.
 
+use std::mem::{Discriminant, discriminant};
+
 use super::call::{Call, confining};
 use super::credential::{Choice, CredentialId};
 use super::endpoint::{Changes, Endpoint, Method, Owner, Party};
@@ -229,7 +231,7 @@ impl Policy {
             if matches!(asks_as(endpoint, call), Role::Known(Party::Affiliate) | Role::Unknown) && !exact {
                 return Err(confined_required(Unconfined::AffiliateRole));
             }
-            Safeguard::Confined { verify: self.has_to_be_verified(endpoint, choice.credential) }
+            Safeguard::Confined { verify: self.has_to_be_verified(endpoint, call, choice.credential) }
         } else {
             self.behind_a_wide_one(endpoint, call, choice, &resolution.effective).map_err(confined_required)?
         };
@@ -249,9 +251,11 @@ impl Policy {
     /// Whether a confined credential's reach has to be seen before this call trusts it: neither does the request name an
     /// owner nor would the answer show one before it is too late. ClickBank tells the reach of *Orders Read* alone, and
     /// *All Accounts* cannot be more than that.
-    fn has_to_be_verified(&self, endpoint: &Endpoint, credential: CredentialId) -> bool {
+    fn has_to_be_verified(&self, endpoint: &Endpoint, call: &Call, credential: CredentialId) -> bool {
         let reads = self.credentials.reach(credential, PermissionSet::default().with(Permission::OrdersRead));
-        let named = matches!(endpoint.owner, Owner::Parameter(_) | Owner::Nobody | Owner::Document);
+        // Nobody knows whether a forwarded parameter names another one.
+        let named =
+            matches!(endpoint.owner, Owner::Parameter(_) | Owner::Nobody | Owner::Document) && !call.has_forwarded();
         let shown = endpoint.changes == Changes::Nothing && shows_owner(endpoint);
         !named && !shown && !reads.is_all() && !reads.is_empty()
     }
@@ -378,6 +382,30 @@ fn asks_as(endpoint: &Endpoint, call: &Call) -> Role {
         _ => None,
     };
     given.map_or(Role::Unsaid, |role| Party::parse(role).map_or(Role::Unknown, Role::Known))
+}
+
+/// What of an endpoint decides about a call, other than the call itself. Of endpoints of one kind the same is decided.
+#[derive(PartialEq, Eq)]
+pub(super) struct Kind {
+    owner: Discriminant<Owner>,
+    permissions: PermissionSet,
+    changes: Changes,
+    shows_owner: bool,
+    shows_receipt: bool,
+    is_paged: bool,
+}
+
+impl Kind {
+    pub(super) fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            owner: discriminant(&endpoint.owner),
+            permissions: endpoint.permissions,
+            changes: endpoint.changes,
+            shows_owner: shows_owner(endpoint),
+            shows_receipt: shows_receipt(endpoint),
+            is_paged: endpoint.paged,
+        }
+    }
 }
 
 /// Whether the answer's rows name their owner.

@@ -1,12 +1,11 @@
 //! What a configuration grants and cannot give, and what its credentials could give and nobody is granted. For `check`.
 
 use std::collections::HashMap;
-use std::mem::discriminant;
 
 use super::call::Call;
 use super::credential::CredentialId;
-use super::decision::{Decision, Denial};
-use super::endpoint::{Endpoint, EndpointId, Method, Owner, PathValue, Segment};
+use super::decision::{Decision, Denial, Kind};
+use super::endpoint::{Endpoint, EndpointId, Owner, PathValue, Segment};
 use super::matrix::{CallerId, Named, Policy};
 use super::nickname::{NicknameId, NicknameSet, Scope};
 use super::permission::Permission;
@@ -117,19 +116,9 @@ impl Policy {
 
     /// The endpoints by what decides about their plainest request, each with one that stands for all of its kind.
     fn kinds(&self) -> Vec<(&Endpoint, Vec<EndpointId>)> {
-        let decides = |endpoint: &Endpoint| {
-            let shows = endpoint.rows.as_ref().is_some_and(|rows| rows.owner.is_some());
-            (
-                discriminant(&endpoint.owner),
-                endpoint.permissions,
-                endpoint.changes,
-                endpoint.method == Method::Head,
-                shows,
-            )
-        };
         let mut kinds: Vec<(&Endpoint, Vec<EndpointId>)> = Vec::new();
         for (id, endpoint) in self.catalogue.iter() {
-            match kinds.iter_mut().find(|(other, _)| decides(other) == decides(endpoint)) {
+            match kinds.iter_mut().find(|(other, _)| Kind::of(other) == Kind::of(endpoint)) {
                 Some((_, endpoints)) => endpoints.push(id),
                 None => kinds.push((endpoint, vec![id])),
             }
@@ -266,6 +255,7 @@ fn plain_target(endpoint: &Endpoint, nickname: &str) -> String {
 mod tests {
     use super::super::catalogue::Catalogue;
     use super::super::credential::{Credentials, ScopeByPermission};
+    use super::super::endpoint::Changes;
     use super::super::matrix::Matrix;
     use super::super::nickname::{Nickname, NicknameKind, Nicknames};
     use super::super::permission::PermissionSet;
@@ -314,6 +304,28 @@ mod tests {
 
     fn numbers(callers: &[CallerId]) -> String {
         callers.iter().map(|caller| caller.index().to_string()).collect()
+    }
+
+    #[test]
+    fn an_endpoint_stands_for_no_other_about_which_something_else_is_decided() {
+        type Change = fn(&mut Endpoint);
+        for (owner, change) in [
+            (Owner::AnswerRows, (|endpoint| endpoint.paged = true) as Change),
+            (Owner::AnswerRows, |endpoint| endpoint.rows.as_mut().unwrap().owner = None),
+            (Owner::AnswerRows, |endpoint| endpoint.changes = Changes::Money),
+        ] {
+            let mut endpoints = built_in_endpoints().unwrap();
+            endpoints.retain(|endpoint| endpoint.owner == owner && endpoint.changes == Changes::Nothing);
+            let last = endpoints.last_mut().unwrap();
+            change(last);
+            let name = last.name.clone();
+            let mut policy = policy(&[&[(OrdersRead, "a b")]], &[&[(OrdersRead, "a")]]);
+            policy.catalogue = Catalogue::new(endpoints);
+            let found = policy.hindrances(policy.matrix.callers());
+            let [refused] = &found.refused[..] else { panic!("{found:?}") };
+            let names = refused.endpoints.iter().map(|id| policy.catalogue.endpoint(*id).unwrap().name.clone());
+            assert_eq!(names.collect::<Vec<_>>(), [name]);
+        }
     }
 
     #[test]
