@@ -162,8 +162,10 @@ impl CanI {
                         answer.adds = call.additions(endpoint, policy.nicknames.name(nickname));
                     }
                     Safeguard::LookedUp { subject, with } => {
-                        answer.looks_up =
-                            vec![AskedFirst { what: subject.description(), credential: credential_named(with) }];
+                        let asked = |what| AskedFirst { what, credential: credential_named(with.credential) };
+                        let reach =
+                            with.verify.then(|| asked("once, whether the credential reaches all that is declared"));
+                        answer.looks_up = reach.into_iter().chain([asked(subject.description())]).collect();
                     }
                     Safeguard::Confined { verify: true } => {
                         let what = "once, whether the credential reaches nothing else than declared";

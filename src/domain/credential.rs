@@ -62,12 +62,23 @@ pub struct Credentials {
     found: Arc<[AtomicU8]>,
 }
 
-/// Nobody has looked yet.
-const UNKNOWN: u8 = 0;
-/// ClickBank shows what is declared and nothing else.
-const VERIFIED: u8 = 1;
-/// ClickBank shows more than is declared. From this there is no way back but a new configuration.
-const DOUBTED: u8 = 2;
+// What was found out about a reach. From none of it there is a way back but a new configuration.
+
+/// ClickBank was asked.
+const SEEN: u8 = 1;
+/// ClickBank shows more than is declared.
+const WIDER: u8 = 2;
+/// ClickBank shows less than is declared.
+const NARROWER: u8 = 4;
+
+/// How the reach that ClickBank shows compares with the one that is declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// It holds a nickname that is not declared.
+    pub wider: bool,
+    /// It lacks a nickname that is declared.
+    pub narrower: bool,
+}
 
 /// The credential proposed for a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +87,16 @@ pub struct Choice {
     pub credential: CredentialId,
     /// Whether ClickBank gives it nothing that the caller may not see, so that ClickBank itself confines the call.
     pub confined: bool,
+}
+
+/// The credential proposed for looking up whose an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Which one.
+    pub credential: CredentialId,
+    /// Whether ClickBank has to be asked first if it shows all that is declared: a seller whom the credential does not
+    /// reach would stay hidden.
+    pub verify: bool,
 }
 
 impl Credentials {
@@ -90,7 +111,7 @@ impl Credentials {
         let over = PermissionSet::all()
             .map(|permissions| reaches.iter().map(|reach: &ScopeByPermission| reach.over(permissions)).collect())
             .collect();
-        let found = names.iter().map(|_| AtomicU8::new(UNKNOWN)).collect();
+        let found = names.iter().map(|_| AtomicU8::new(0)).collect();
         Self { names, reaches, over, found }
     }
 
@@ -124,35 +145,51 @@ impl Credentials {
         self.over.get(permissions.index()).and_then(|scopes| scopes.get(id.index())).copied().unwrap_or_default()
     }
 
-    /// Whether ClickBank was found to show what is declared and nothing else.
+    /// Whether ClickBank was asked how far the credential reaches.
+    #[must_use]
+    pub fn is_seen(&self, id: CredentialId) -> bool {
+        self.found(id) & SEEN != 0
+    }
+
+    /// Whether ClickBank was asked, and gives the credential nothing else than is declared.
     #[must_use]
     pub fn is_verified(&self, id: CredentialId) -> bool {
-        self.found(id) == VERIFIED
+        self.found(id) & (SEEN | WIDER) == SEEN
     }
 
     /// Whether ClickBank was found to give the credential more than is declared. It is confined for nobody then.
     #[must_use]
     pub fn is_doubted(&self, id: CredentialId) -> bool {
-        self.found(id) == DOUBTED
+        self.found(id) & WIDER != 0
+    }
+
+    /// Whether ClickBank was found to give the credential less than is declared. What it does not show proves nothing
+    /// then.
+    #[must_use]
+    pub fn is_narrower(&self, id: CredentialId) -> bool {
+        self.found(id) & NARROWER != 0
     }
 
     fn found(&self, id: CredentialId) -> u8 {
-        self.found.get(id.index()).map_or(UNKNOWN, |found| found.load(Ordering::Acquire))
+        self.found.get(id.index()).map_or(0, |found| found.load(Ordering::Acquire))
     }
 
-    /// Notes that ClickBank shows what is declared and nothing else.
-    pub fn verify(&self, id: CredentialId) {
+    fn note(&self, id: CredentialId, what: u8) {
         if let Some(found) = self.found.get(id.index()) {
-            // Of two findings the worse one stays.
-            let _ = found.compare_exchange(UNKNOWN, VERIFIED, Ordering::AcqRel, Ordering::Acquire);
+            found.fetch_or(what, Ordering::AcqRel);
         }
+    }
+
+    /// Notes what ClickBank said when it was asked how far the credential reaches. Of two findings the worse one stays.
+    pub fn see(&self, id: CredentialId, seen: Seen) {
+        let wider = if seen.wider { WIDER } else { 0 };
+        let narrower = if seen.narrower { NARROWER } else { 0 };
+        self.note(id, SEEN | wider | narrower);
     }
 
     /// Notes that ClickBank gives the credential more than is declared.
     pub fn doubt(&self, id: CredentialId) {
-        if let Some(found) = self.found.get(id.index()) {
-            found.store(DOUBTED, Ordering::Release);
-        }
+        self.note(id, WIDER);
     }
 
     /// The credential for a call that needs `permissions`, by a caller who may see `allowed`, about `effective`:
@@ -188,18 +225,25 @@ impl Credentials {
     /// sees at least what `acting` reaches with `permissions`, so that no seller stays hidden. `acting` itself if it
     /// does; else the narrowest.
     #[must_use]
-    pub fn looking_up(&self, acting: CredentialId, permissions: PermissionSet) -> Option<CredentialId> {
+    pub fn looking_up(&self, acting: CredentialId, permissions: PermissionSet) -> Option<Witness> {
         let reads = PermissionSet::default().with(Permission::OrdersRead);
         let needed = self.reach(acting, permissions);
+        // What reads or changes an order can read it, whatever is declared.
+        let orders_alone = permissions.iter().all(|it| matches!(it, Permission::OrdersRead | Permission::OrdersWrite));
+        let is_own = |id| id == acting && orders_alone;
         let seeing = (0_u16..).map(CredentialId).take(self.len()).filter(|id| {
             let reach = self.reach(*id, reads);
-            !reach.is_empty() && needed.is_within(&reach)
+            !reach.is_empty() && needed.is_within(&reach) && (is_own(*id) || !self.is_narrower(*id))
         });
-        if seeing.clone().any(|id| id == acting) {
-            return Some(acting);
-        }
-        // How far the acting one really reaches is not known, so no other is known to see as much.
-        if self.is_doubted(acting) { None } else { seeing.min_by_key(|id| (self.reach(*id, reads).breadth(), *id)) }
+        let chosen = if seeing.clone().any(|id| id == acting) {
+            Some(acting)
+        } else if self.is_doubted(acting) {
+            // How far it really reaches is not known, so no other is known to see as much.
+            None
+        } else {
+            seeing.min_by_key(|id| (self.reach(*id, reads).breadth(), *id))
+        };
+        chosen.map(|credential| Witness { credential, verify: !is_own(credential) })
     }
 }
 
@@ -279,11 +323,12 @@ mod tests {
         let (exact, ..) = credentials.iter().next().unwrap();
         assert_eq!(choose(), ("exact".to_owned(), true));
         assert_eq!((credentials.len(), credentials.is_empty(), Credentials::default().is_empty()), (3, false, true));
-        credentials.verify(exact);
-        assert!(credentials.is_verified(exact));
+        assert!(!credentials.is_seen(exact) && !credentials.is_verified(exact));
+        credentials.see(exact, Seen::default());
+        assert!(credentials.is_verified(exact) && !credentials.is_narrower(exact));
         credentials.doubt(exact);
-        credentials.verify(exact);
-        assert!(credentials.is_doubted(exact) && !credentials.is_verified(exact));
+        credentials.see(exact, Seen { narrower: true, wider: false });
+        assert!(credentials.is_doubted(exact) && credentials.is_narrower(exact) && !credentials.is_verified(exact));
         // Even All Accounts says how far it reaches.
         assert_eq!(choose(), ("part".to_owned(), false));
     }
@@ -293,11 +338,23 @@ mod tests {
         use Permission::{OrdersRead, OrdersWrite, SubscriptionModification};
         let Fixture { nicknames, .. } = fixture(&[]);
         let changes = PermissionSet::default().with(SubscriptionModification);
-        for (credentials, doubted, expected) in [
+        let narrower = |credentials: &Credentials, position| {
+            credentials.see(CredentialId(position), Seen { narrower: true, wider: false });
+        };
+        let as_declared = |_: &Credentials| {};
+        for (credentials, found, expected) in [
             // The acting one stands first. Itself, where it can read as much as it can change.
-            (&[&[(SubscriptionModification, "a b"), (OrdersRead, "a b c")][..]][..], false, Some(0)),
-            (&[&[(SubscriptionModification, "a b"), (OrdersWrite, "a b")]], true, Some(0)),
-            (&[&[(SubscriptionModification, "a b"), (OrdersRead, "a")]], false, None),
+            (
+                &[&[(SubscriptionModification, "a b"), (OrdersRead, "a b c")][..]][..],
+                &as_declared as &dyn Fn(&_),
+                Some(0),
+            ),
+            (
+                &[&[(SubscriptionModification, "a b"), (OrdersWrite, "a b")]],
+                &|found: &Credentials| found.doubt(CredentialId(0)),
+                Some(0),
+            ),
+            (&[&[(SubscriptionModification, "a b"), (OrdersRead, "a")]], &as_declared, None),
             // Else the narrowest that sees enough.
             (
                 &[
@@ -306,27 +363,67 @@ mod tests {
                     &[(OrdersRead, "all")],
                     &[(OrdersRead, "a b")],
                 ],
-                false,
+                &as_declared,
                 Some(3),
             ),
-            (&[&[(SubscriptionModification, "all")], &[(OrdersRead, "a b c")], &[(OrdersRead, "all")]], false, Some(2)),
-            (&[&[(SubscriptionModification, "a")], &[(OrdersRead, "all")]], true, None),
-            (&[&[(SubscriptionModification, "a")]], false, None),
+            (
+                &[&[(SubscriptionModification, "all")], &[(OrdersRead, "a b c")], &[(OrdersRead, "all")]],
+                &as_declared,
+                Some(2),
+            ),
+            (
+                &[&[(SubscriptionModification, "a")], &[(OrdersRead, "all")]],
+                &|found: &Credentials| found.doubt(CredentialId(0)),
+                None,
+            ),
+            (&[&[(SubscriptionModification, "a")]], &as_declared, None),
+            // To one that was found to reach less than is declared a seller may be hidden, ...
+            (
+                &[&[(SubscriptionModification, "a")], &[(OrdersRead, "a")], &[(OrdersRead, "a b")]],
+                &|found: &Credentials| narrower(found, 1),
+                Some(2),
+            ),
+            (&[&[(SubscriptionModification, "a"), (OrdersRead, "a")]], &|found: &Credentials| narrower(found, 0), None),
+            // ... but not to one that was found to reach more.
+            (
+                &[&[(SubscriptionModification, "a")], &[(OrdersRead, "a")]],
+                &|found: &Credentials| found.doubt(CredentialId(1)),
+                Some(1),
+            ),
         ] {
-            let declared = Credentials::new(credentials.iter().map(|grants| {
-                let mut reach = ScopeByPermission::default();
-                for (permission, names) in *grants {
-                    reach.add(*permission, &scope(&nicknames, names));
-                }
-                (String::new(), reach)
-            }));
-            let acting = CredentialId(0);
-            if doubted {
-                declared.doubt(acting);
-            }
-            let found = declared.looking_up(acting, changes).map(CredentialId::index);
-            assert_eq!(found, expected, "{credentials:?}");
+            let declared = declare(&nicknames, credentials);
+            found(&declared);
+            // ClickBank does not say what else than reading orders it lets a key do.
+            let expected = expected.map(|position| Witness { credential: CredentialId(position), verify: true });
+            assert_eq!(declared.looking_up(CredentialId(0), changes), expected, "{credentials:?}");
         }
+    }
+
+    #[test]
+    fn what_acts_on_orders_sees_whatever_it_acts_on() {
+        use Permission::{OrdersRead, OrdersWrite, SubscriptionModification};
+        let Fixture { nicknames, .. } = fixture(&[]);
+        let reads = PermissionSet::default().with(OrdersRead);
+        let declared =
+            declare(&nicknames, &[&[(OrdersWrite, "a"), (SubscriptionModification, "a")], &[(OrdersRead, "a b")]]);
+        let acting = CredentialId(0);
+        let itself = |verify| Some(Witness { credential: acting, verify });
+        declared.see(acting, Seen { narrower: true, wider: true });
+        for permissions in [reads, reads.with(OrdersWrite)] {
+            assert_eq!(declared.looking_up(acting, permissions), itself(false), "{permissions:?}");
+        }
+        // How far it changes subscriptions nobody was shown.
+        assert_eq!(declared.looking_up(acting, reads.with(SubscriptionModification)), None);
+    }
+
+    fn declare(nicknames: &Nicknames, credentials: &[&[(Permission, &str)]]) -> Credentials {
+        Credentials::new(credentials.iter().map(|grants| {
+            let mut reach = ScopeByPermission::default();
+            for (permission, names) in *grants {
+                reach.add(*permission, &scope(nicknames, names));
+            }
+            (String::new(), reach)
+        }))
     }
 
     #[test]

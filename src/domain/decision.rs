@@ -6,7 +6,7 @@
 use std::mem::{Discriminant, discriminant};
 
 use super::call::{Call, confining};
-use super::credential::{Choice, CredentialId};
+use super::credential::{Choice, CredentialId, Witness};
 use super::endpoint::{Changes, Endpoint, Method, Owner, Party};
 use super::matrix::{CallerId, Named, Policy, Resolution};
 use super::nickname::{NicknameId, NicknameKind, NicknameSet, Scope};
@@ -52,8 +52,8 @@ pub enum Safeguard {
     LookedUp {
         /// How the order is found.
         subject: Subject,
-        /// The credential that looks.
-        with: CredentialId,
+        /// What looks.
+        with: Witness,
     },
     /// The answer is about no account.
     NobodysData,

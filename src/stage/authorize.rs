@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use crate::domain::call::Call;
-use crate::domain::credential::CredentialId;
+use crate::domain::credential::{CredentialId, Witness};
 use crate::domain::decision::{Allowance, Decision, Safeguard};
 use crate::domain::matrix::{CallerId, Named};
 use crate::domain::nickname::NicknameSet;
@@ -49,18 +49,26 @@ impl Permit {
         self.safeguard
     }
 
-    /// The permit for the questions that have to be asked before this call goes on, if any.
+    /// The permit to look up whose the order is that the call is about, if that has to be known before it goes on.
     #[must_use]
     pub const fn to_look_up(&self) -> Option<LookupPermit> {
-        match (self.safeguard, self.credential) {
-            (Safeguard::LookedUp { with, .. }, _) => {
-                Some(LookupPermit { caller: self.caller, credential: with, scope: LookupScope::Owners })
-            }
-            (Safeguard::Confined { verify: true }, Some(credential)) => {
-                Some(LookupPermit { caller: self.caller, credential, scope: LookupScope::Reach })
+        match self.safeguard {
+            Safeguard::LookedUp { with: Witness { credential, .. }, .. } => {
+                Some(LookupPermit { caller: self.caller, credential, scope: LookupScope::Owners })
             }
             _ => None,
         }
+    }
+
+    /// The permit to ask how far a credential reaches, if the call trusts it where nothing else would show it.
+    #[must_use]
+    pub const fn to_see_reach(&self) -> Option<LookupPermit> {
+        let ((Safeguard::LookedUp { with: Witness { credential, verify: true }, .. }, _)
+        | (Safeguard::Confined { verify: true }, Some(credential))) = (self.safeguard, self.credential)
+        else {
+            return None;
+        };
+        Some(LookupPermit { caller: self.caller, credential, scope: LookupScope::Reach })
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::config::Upstream;
 use crate::domain::call::Call;
-use crate::domain::credential::CredentialId;
+use crate::domain::credential::{CredentialId, Seen};
 use crate::domain::decision::{Safeguard, Subject};
 use crate::domain::endpoint::{Changes, Endpoint, Method, Owner, is_receipt};
 use crate::domain::matrix::CallerId;
@@ -140,24 +140,26 @@ impl Prove {
         Self { shape, inject, forward, guard, patience: upstream.connect_timeout + upstream.response_timeout }
     }
 
-    /// Sees that the credential reaches what is declared, if the permit trusts it where the answer would not show it. A
-    /// credential that reaches more is confined for nobody, so the call is decided again.
+    /// Sees how far a credential reaches, if the permit trusts it where nothing else would show it. One that reaches
+    /// more than is declared is confined for nobody, and to one that reaches less a seller may be hidden. Where it is not
+    /// as it has to be, the call is decided again.
     async fn see_reach(&self, mut permitted: Permitted) -> Result<Permitted, Rejection> {
         loop {
-            let Safeguard::Confined { verify: true } = permitted.permit.safeguard() else { return Ok(permitted) };
-            let Some(permit) = permitted.permit.to_look_up() else { return Ok(permitted) };
+            let Some(permit) = permitted.permit.to_see_reach() else { return Ok(permitted) };
             let snapshot = Arc::clone(&permitted.passage.snapshot);
             let (credentials, id) = (&snapshot.policy.credentials, permit.credential());
-            if credentials.is_verified(id) {
-                return Ok(permitted);
-            }
-            if !credentials.is_doubted(id) {
+            let is_unfit = || match permitted.permit.safeguard() {
+                Safeguard::LookedUp { .. } => credentials.is_narrower(id),
+                _ => credentials.is_doubted(id),
+            };
+            if !is_unfit() && !credentials.is_seen(id) {
                 let until = answer_by(&permitted.passage);
                 snapshot.known.verify(id, until, self.verify(&permitted.passage, &permit)).await?;
             }
-            if credentials.is_doubted(id) {
-                permitted = permitted.again()?;
+            if !is_unfit() {
+                return Ok(permitted);
             }
+            permitted = permitted.again()?;
         }
     }
 
@@ -166,7 +168,7 @@ impl Prove {
         let (policy, id) = (&passage.snapshot.policy, permit.credential());
         let declared = policy.credentials.reach(id, PermissionSet::default().with(Permission::OrdersRead));
         // Who came in while another one was at it finds it done.
-        if policy.credentials.is_verified(id) || policy.credentials.is_doubted(id) {
+        if policy.credentials.is_seen(id) {
             return Ok(());
         }
         let read = self.ask(passage, permit, Question::Accounts).await?;
@@ -183,24 +185,22 @@ impl Prove {
             let Some(owner) = row.certain_owner().filter(|_| !row.is_flawed()) else { return Verdict::Refuse };
             match policy.nicknames.find(owner).filter(|_| names.declare(owner)) {
                 Some(nickname) => found.insert(nickname),
-                None => outside = true,
+                None => outside |= !declared.is_all(),
             }
             Verdict::Keep
         })
         .map_err(|_| Rejection::AnswerUnreadable)?;
-        if outside {
-            policy.credentials.doubt(id);
+        let seen = Seen { wider: outside, narrower: !declared.declared().is_subset(&found) };
+        if seen.wider {
             passage.trail.facts().alarm("reach-wider-than-declared");
         } else if found.is_empty() {
             // A key that reads orders reaches somebody, so this was no answer to the question.
             passage.trail.facts().upstream_fault = Some("reach-not-shown");
             return Err(Rejection::LookUpFailed);
-        } else {
-            if !declared.declared().is_subset(&found) {
-                passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");
-            }
-            policy.credentials.verify(id);
+        } else if seen.narrower {
+            passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");
         }
+        policy.credentials.see(id, seen);
         Ok(())
     }
 

@@ -61,10 +61,11 @@ impl Gateway {
             "keys.toml",
             &format!(
                 "[keys.app]\nid = \"key_app\"\nstatus = \"active\"\ndigest = \"{digest}\"\n[keys.app.grants]\n\
-                 orders_write = [\"acme\"]\n"
+                 orders_write = [\"acme\"]\nproducts = [\"acme\"]\n"
             ),
         );
         write("clickbank", "API-PLANTED0PLANTED0PLANTED0PLANTED0PLNT");
+        write("clickbank-reads", "API-PLANTED1PLANTED1PLANTED1PLANTED1PLNT");
         let loaded = config::load(&directory.path().join("gateway.toml"), Secrets::Read);
         let (config, _) = loaded.unwrap_or_else(|findings| panic!("{:#?}", findings.errors));
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -461,5 +462,45 @@ async fn an_attribute_that_a_reader_could_take_for_the_owner_makes_it_unclear() 
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let body = String::from_utf8_lossy(&body);
         assert!(!body.contains("secret"), "{body}");
+    }
+}
+
+const CHANGES_ONLY: &str = r#"
+[credentials.acting]
+api_key = { file = "clickbank" }
+[credentials.acting.reach]
+products = ["acme", "zenith"]
+[credentials.reads]
+api_key = { file = "clickbank-reads" }
+[credentials.reads.reach]
+orders_read = ["acme", "zenith"]
+"#;
+
+#[tokio::test]
+async fn a_look_up_with_another_credential_waits_until_that_was_seen_to_show_every_seller() {
+    let endpoint =
+        added("x.files", "GET", "orders3/{receipt}/files", "changes = \"nothing\"\nowner = { receipt = \"receipt\" }")
+            .replace("orders_read", "products");
+    for (shown, expected) in [
+        (r#"[{"nickName":"acme"},{"nickName":"zenith"}]"#, (200, None)),
+        (r#"[{"nickName":"acme"},{"nickName":"zenith"},{"nickName":"stranger"}]"#, (200, None)),
+        // Of an order of acme's and zenith's it would show acme's part.
+        (r#"{"nickName":"acme"}"#, (403, Some("confined-credential-required"))),
+        (r#"[{"nickName":"acme"},{"nickName":"stranger"}]"#, (403, Some("confined-credential-required"))),
+    ] {
+        let gateway = Gateway::new("", CHANGES_ONLY, &endpoint, move |target| match target {
+            "quickstats/accounts" => (200, JSON, format!(r#"{{"accountData":{shown}}}"#)),
+            "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+            _ => (200, JSON, r#"{"file":"secret"}"#.to_owned()),
+        });
+        for again in [false, true] {
+            let (status, word, _) = gateway.call("GET", "orders3/ABCD1234/files").await;
+            assert_eq!((status, word.as_deref()), expected, "{shown}");
+            let mut asked = gateway.seen();
+            if !again {
+                assert_eq!(asked.remove(0), "GET quickstats/accounts", "{shown}");
+            }
+            assert_eq!(asked.is_empty(), status == 403, "{shown}: {asked:?}");
+        }
     }
 }

@@ -60,7 +60,10 @@ pub(crate) fn asked_first(policy: &Policy, caller: CallerId, call: &Call) -> Opt
     let decision = policy.decide(caller, endpoint, call, &resolution);
     let (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) = decision else { return None };
     match allowance.safeguard {
-        Safeguard::LookedUp { with, .. } => Some(format!("whose order, with {}", policy.credentials.name(with))),
+        Safeguard::LookedUp { with, .. } => {
+            let name = policy.credentials.name(with.credential);
+            Some(format!("{}whose order, with {name}", if with.verify { "how far, and " } else { "" }))
+        }
         Safeguard::Confined { verify: true } => {
             let credential = allowance.credential.expect("a confined credential acts");
             Some(format!("how far, with {}", policy.credentials.name(credential)))

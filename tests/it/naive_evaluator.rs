@@ -58,6 +58,7 @@ fn every_kind_of_decision_occurs_in_the_configurations_that_are_made_up() {
         "Allow owner-named (wide)",
         "Allow request-confined (wide)",
         "AllowIfOwned looked-up (wide)",
+        "AllowIfOwned looked-up (wide), seen",
         "AllowIfOwned rows-judged (wide)",
         "Deny confined-credential-required affiliate-role",
         "Deny confined-credential-required forwarded",

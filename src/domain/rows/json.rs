@@ -289,7 +289,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         if let Some(open) = self.open.last_mut() {
             open.name = Some(key);
         }
-        let candidate = Name::json(&name);
+        let candidate = Name::new(&name);
         if !row.is_flawed() {
             self.keys.add(&name, key.at());
             let flawed = if of_row {

@@ -4,54 +4,48 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'r> {
     whole: &'r str,
-    local: &'r str,
+    is_plain: bool,
 }
 
 impl<'r> Known<'r> {
     pub(super) fn new(name: &'r str) -> Self {
-        Self { whole: name, local: local(name) }
+        Self { whole: name, is_plain: is_plain(name) }
     }
 }
 
-/// A name in an answer.
+/// A name in an answer: a key, or an element's.
 pub(super) struct Name<'n> {
     whole: &'n str,
-    /// Without its prefix, which is known to XML only.
-    local: Option<&'n str>,
-    is_ascii: bool,
+    is_plain: bool,
 }
 
 impl<'n> Name<'n> {
-    /// A key.
-    pub(super) fn json(name: &'n str) -> Self {
-        Self { whole: name, local: None, is_ascii: name.is_ascii() }
-    }
-
-    /// An element's.
-    pub(super) fn xml(name: &'n str) -> Self {
-        Self { whole: name, local: Some(local(name)), is_ascii: name.is_ascii() }
+    pub(super) fn new(name: &'n str) -> Self {
+        Self { whole: name, is_plain: is_plain(name) }
     }
 
     pub(super) fn is(&self, known: &Known<'_>) -> bool {
         self.whole == known.whole
     }
 
-    /// Whether the names differ in the case of letters, or in a prefix, at most. Readers that disregard case do so beyond
-    /// ASCII, too: the Kelvin sign is a `k` to them.
+    /// Whether the names differ in the case of letters, in a prefix, or in what is neither letter nor digit, at most. There
+    /// are readers to whom `@vendor`, `cb:vendor` and `VENDOR` are one. Those that disregard case do so beyond ASCII, too:
+    /// the Kelvin sign is a `k` to them.
     pub(super) fn looks_like(&self, known: &Known<'_>) -> bool {
-        let (known, name) = self.local.map_or((known.whole, self.whole), |local| (known.local, local));
-        if self.is_ascii && known.is_ascii() {
-            return name.eq_ignore_ascii_case(known);
+        if self.is_plain && known.is_plain {
+            return self.whole.eq_ignore_ascii_case(known.whole);
         }
-        folded(name).eq(folded(known))
+        folded(self.whole).eq(folded(known.whole))
     }
 }
 
-fn local(name: &str) -> &str {
-    let colon = name.bytes().rposition(|byte| byte == b':');
-    colon.and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
+/// Whether it consists of letters and digits of ASCII.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn folded(name: &str) -> impl Iterator<Item = char> {
-    name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+    let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
+    let cased = local.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    cased.filter(|character| character.is_alphanumeric())
 }

@@ -168,8 +168,16 @@ struct Tag<'a> {
     is_plain_container: bool,
     /// Whether it has nothing but names of namespaces.
     is_plain_text: bool,
-    /// Which of a row's fields its attributes could be taken for: some readers make members of one object of both.
+    /// What its attributes could be taken for: some readers make members of one object of them and the elements in it.
+    attributes: Attributes,
+}
+
+#[derive(Default)]
+struct Attributes {
+    /// Which of a row's fields.
     hits: Hits,
+    is_like_a_row: bool,
+    is_like_a_row_or_owner: bool,
 }
 
 /// What an element with all that stands in it is.
@@ -243,7 +251,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         let name_ends = start + 1 + tag.name().as_ref().len();
         let name = self.body.get(start + 1..name_ends).ok_or(Unreadable)?;
         let (mut is_plain_container, mut is_plain_text) = (true, true);
-        let mut hits = Hits::default();
+        let mut attributes = Attributes::default();
         for attribute in tag.attributes() {
             let name: &str = attribute.as_ref().map_err(|_| Unreadable)?.key.as_ref();
             let of_namespace = name == "xmlns" || name.starts_with("xmlns:");
@@ -251,18 +259,27 @@ impl<'a, 'r> Walk<'a, 'r> {
             is_plain_text &= of_namespace;
             is_plain_container &= of_namespace || of_schema;
             if !of_namespace && !of_schema {
-                let Hits { exact, alike } = self.reader.hits(&Name::xml(name));
-                hits.alike |= exact | alike;
+                let candidate = Name::new(name);
+                let Hits { exact, alike } = self.reader.hits(&candidate);
+                attributes.hits.alike |= exact | alike;
+                attributes.is_like_a_row |= self.reader.is_like_a_row(&candidate);
+                attributes.is_like_a_row_or_owner |= self.reader.is_like_a_row_or_owner(&candidate);
             }
         }
-        Ok(Tag { name, name_ends, is_empty, is_plain_container, is_plain_text, hits })
+        Ok(Tag { name, name_ends, is_empty, is_plain_container, is_plain_text, attributes })
     }
 
     /// Walks through one element whose tag was read: a row, or something that no row may stand in.
     fn element(&mut self, tag: &Tag<'a>, is_row: bool) -> Result<Element<'a>, Unreadable> {
         let mut row = self.reader.row();
-        if is_row {
-            row.add(tag.hits, None);
+        let flawed = if is_row {
+            row.add(tag.attributes.hits, None);
+            tag.attributes.is_like_a_row
+        } else {
+            tag.attributes.is_like_a_row_or_owner
+        };
+        if flawed {
+            row.flaw();
         }
         let (mut has_children, mut has_text) = (false, false);
         let mut field: Option<Capture<'a>> = None;
@@ -328,14 +345,14 @@ impl<'a, 'r> Walk<'a, 'r> {
             return Err(Unreadable);
         }
         let of_row = is_row && self.open.is_empty();
-        let candidate = Name::xml(tag.name);
+        let candidate = Name::new(tag.name);
         let flawed = if of_row {
             self.reader.is_like_a_row(&candidate)
         } else {
             let names = self.open.iter().copied().chain([tag.name]);
             self.reader.is_like_a_row_or_owner(&candidate) && !(is_row && self.reader.is_counterparty(&names))
         };
-        if flawed {
+        if flawed || tag.attributes.is_like_a_row_or_owner {
             row.flaw();
         }
         if !tag.is_empty {

@@ -112,7 +112,12 @@ impl World {
         let known = &request.fact;
         let allowed = |how: &str| format!("{how} by {credential} (wide) for {}", joined(effective));
         let looked_up = || match self.who_looks_up(credential, reach) {
-            Some(with) => format!("{} after whose order, with {with}", allowed("AllowIfOwned looked-up")),
+            Some(with) => {
+                // Of other permissions than those for orders ClickBank does not say how far they reach.
+                let seen = with == credential && known.permissions.iter().all(|it| it.starts_with("orders_"));
+                let reach = if seen { "" } else { "how far, and " };
+                format!("{} after {reach}whose order, with {with}", allowed("AllowIfOwned looked-up"))
+            }
             None => "Deny confined-credential-required no-look-up".to_owned(),
         };
         match known.source {

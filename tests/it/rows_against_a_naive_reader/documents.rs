@@ -82,7 +82,11 @@ fn plain(rows: &Rows, choices: &mut Choices<'_>) -> Vec<(String, String)> {
     if let Some((name, _)) = members.first_mut()
         && choices.rarely(12)
     {
-        *name = if choices.rarely(2) { name.to_uppercase() } else { format!("n:{name}") };
+        *name = match choices.below(4) {
+            0 => name.to_uppercase(),
+            1 => format!("{name}_"),
+            _ => format!("n:{name}"),
+        };
     }
     members
 }
@@ -96,8 +100,10 @@ fn name(rows: &Rows, choices: &mut Choices<'_>) -> String {
     names.extend(rows.at.rsplit('.').next().filter(|name| !name.is_empty()));
     names.extend(rows.totals.iter().map(String::as_str));
     let name = (*choices.one_of(&names)).to_owned();
-    match choices.below(8) {
+    match choices.below(10) {
+        5 => format!("n:{name}"),
         6 => name.to_uppercase(),
+        8 => format!("{name}.-"),
         7 => name.to_lowercase().replacen('k', "\u{212a}", 1),
         _ => name,
     }
@@ -235,13 +241,15 @@ fn xml(rows: &Rows, path: &[&str], choices: &mut Choices<'_>) -> String {
 
 /// A tag's attributes, which hardly ever matter.
 fn attributes(choices: &mut Choices<'_>) -> &'static str {
-    match choices.below(24) {
-        0..18 => "",
-        18 => " ",
-        19 => " xmlns='u>'",
-        20 => " xmlns:xsi=\"u\" xsi:schemaLocation='v /'",
-        21 => " xsi:nil='true'",
-        22 => " a = 'b'\n",
+    match choices.below(36) {
+        0..28 => "",
+        28 => " vendor='acme'",
+        29 => " n:row=''",
+        30 => " ",
+        31 => " xmlns='u>'",
+        32 => " xmlns:xsi=\"u\" xsi:schemaLocation='v /'",
+        33 => " xsi:nil='true'",
+        34 => " a = 'b'\n",
         _ => " xsi:type=\"w\"",
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::{Outcome, Question, Seen, same_but_case};
+use super::{Outcome, Question, Seen};
 
 struct Value {
     span: Range<usize>,
@@ -260,7 +260,7 @@ fn seen(question: Question<'_>, members: &[Part]) -> Seen {
             _ => (member.name.clone(), None),
         })
         .collect();
-    question.see(&fields, are_flawed(question, members, &mut Vec::new(), true), same_but_case)
+    question.see(&fields, are_flawed(question, members, &mut Vec::new(), true))
 }
 
 fn is_flawed(question: Question<'_>, value: &Value, path: &mut Vec<String>, in_row: bool) -> bool {
@@ -276,7 +276,7 @@ fn are_flawed(question: Question<'_>, members: &[Part], path: &mut Vec<String>, 
     let mut flawed = names.len() < members.len();
     for member in members {
         path.push(member.name.clone());
-        flawed |= question.is_forbidden(path, in_row, same_but_case);
+        flawed |= question.is_forbidden(path, in_row);
         flawed |= is_flawed(question, &member.value, path, in_row);
         path.pop();
     }

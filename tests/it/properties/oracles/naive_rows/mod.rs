@@ -81,9 +81,9 @@ impl<'q> Question<'q> {
     }
 
     /// A row with these members of its own, each by its name and its text.
-    fn see(self, members: &[(String, Option<String>)], flawed: bool, same: fn(&str, &str) -> bool) -> Seen {
+    fn see(self, members: &[(String, Option<String>)], flawed: bool) -> Seen {
         let readings = |field: &str| -> Readings {
-            let alike = members.iter().filter(|(name, _)| name == field || same(name, field));
+            let alike = members.iter().filter(|(name, _)| name == field || bare(name) == bare(field));
             alike.map(|(name, text)| (name == field, text.clone())).collect()
         };
         let foreign = |field: &str| {
@@ -135,7 +135,7 @@ impl<'q> Question<'q> {
     }
 
     /// Whether nobody may stand under this name there, below a row's own members.
-    fn is_forbidden(self, path: &[String], in_row: bool, same: fn(&str, &str) -> bool) -> bool {
+    fn is_forbidden(self, path: &[String], in_row: bool) -> bool {
         let Some(name) = path.last() else { return false };
         let known = in_row && self.rows.counterparty.contains(&path.join("."));
         let mut names = self.of_rows();
@@ -143,11 +143,12 @@ impl<'q> Question<'q> {
         if in_row && path.len() == 1 {
             names = self.path().last().copied().into_iter().collect();
         }
-        !known && names.iter().any(|forbidden| same(name, forbidden))
+        !known && names.iter().any(|forbidden| bare(name) == bare(forbidden))
     }
 }
 
-/// Without regard to case, by every table that there is.
-fn same_but_case(one: &str, other: &str) -> bool {
-    one.to_uppercase().to_lowercase() == other.to_uppercase().to_lowercase()
+/// What is left of a name when case, by every table that there is, prefix and signs are disregarded.
+fn bare(name: &str) -> String {
+    let local = name.split(':').next_back().unwrap_or_default();
+    local.to_uppercase().to_lowercase().replace(|character: char| !character.is_alphanumeric(), "")
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Outcome, Question, Seen, same_but_case};
+use super::{Outcome, Question, Seen};
 
 struct Element {
     name: String,
@@ -290,21 +290,21 @@ fn seen(question: Question<'_>, element: &Element) -> Seen {
         element.children().map(|child| (child.name.clone(), child.text())).collect();
     // Under a name that is never exactly a field's.
     fields.extend(element.members().map(|name| (format!("attribute:{name}"), None)));
-    question.see(&fields, are_flawed(question, element, &mut Vec::new(), true), same_but_case_and_prefix)
+    question.see(&fields, are_flawed(question, element, &mut Vec::new(), true))
 }
 
 fn are_flawed(question: Question<'_>, element: &Element, path: &mut Vec<String>, in_row: bool) -> bool {
     let mut flawed = false;
+    for name in element.members() {
+        path.push(format!("attribute:{name}"));
+        flawed |= question.is_forbidden(path, in_row);
+        path.pop();
+    }
     for child in element.children() {
         path.push(child.name.clone());
-        flawed |= question.is_forbidden(path, in_row, same_but_case_and_prefix);
+        flawed |= question.is_forbidden(path, in_row);
         flawed |= are_flawed(question, child, path, in_row);
         path.pop();
     }
     flawed
-}
-
-fn same_but_case_and_prefix(one: &str, other: &str) -> bool {
-    let local = |name: &str| name.split(':').next_back().unwrap_or_default().to_owned();
-    same_but_case(&local(one), &local(other))
 }
