@@ -3,6 +3,7 @@
 //! It is off unless configured. A sidecar shares loopback with its callers, so loopback is no boundary: it is a Unix
 //! socket that only its owner can open, or TCP with a token.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,16 +17,19 @@ use tokio_util::sync::CancellationToken;
 use crate::brief::{self, Bounds};
 use crate::domain::secret::AdminToken;
 use crate::listen::Listener;
+use crate::reload::{Outcome, Standing};
 
-const BOUNDS: Bounds = Bounds { connections: 16, time: Duration::from_secs(10) };
+const BOUNDS: Bounds = Bounds { connections: 16, time: Duration::from_mins(1) };
 
 /// What a running gateway is doing.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// The release.
     pub version: &'static str,
-    /// `ready` or `draining`.
+    /// `starting`, `ready`, `degraded` (ready, but with the configuration before the one in the files) or `draining`.
     pub state: &'static str,
+    /// How the configuration that serves stands to the files.
+    pub configuration: Standing,
     /// Seconds since it began to serve.
     pub uptime_seconds: u64,
     /// Where callers connect.
@@ -48,12 +52,22 @@ pub struct Status {
     pub requests_allowed: u64,
 }
 
+/// What operators can ask for.
+pub(crate) trait Office: Clone + Send + Sync + 'static {
+    /// What the gateway is doing.
+    fn status(&self) -> Status;
+
+    /// Has the configuration read again.
+    fn reload(&self) -> Outcome;
+}
+
 /// Answers operators until told to stop.
-pub(crate) async fn serve<F>(listener: Listener, token: Option<AdminToken>, status: F, stop: CancellationToken)
-where
-    F: Fn() -> Status + Clone + Send + Sync + 'static,
-{
-    let answer = move |request: &Request<Incoming>| answer(request, token.as_ref(), &status);
+pub(crate) async fn serve(listener: Listener, token: Option<AdminToken>, office: impl Office, stop: CancellationToken) {
+    let token = Arc::new(token);
+    let answer = move |request: Request<Incoming>| {
+        let (token, office) = (Arc::clone(&token), office.clone());
+        async move { answer(&request, token.as_ref().as_ref(), office).await }
+    };
     brief::serve(listener, BOUNDS, answer, stop).await;
 }
 
@@ -64,15 +78,21 @@ fn presents(headers: &HeaderMap, token: &AdminToken) -> bool {
     value.as_bytes().strip_prefix(b"Bearer ").is_some_and(|presented| token.is(presented))
 }
 
-fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, status: impl Fn() -> Status) -> Response<Full<Bytes>> {
+async fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, office: impl Office) -> Response<Full<Bytes>> {
+    let error = |code, text: &str| (code, format!("{{\"error\":\"{text}\"}}"));
     let (code, text) = if token.is_some_and(|token| !presents(request.headers(), token)) {
-        (StatusCode::UNAUTHORIZED, "{\"error\":\"send Authorization: Bearer with the admin token\"}".to_owned())
-    } else if request.uri().path() != "/status" {
-        (StatusCode::NOT_FOUND, "{\"error\":\"there is /status\"}".to_owned())
-    } else if request.method() != Method::GET {
-        (StatusCode::METHOD_NOT_ALLOWED, "{\"error\":\"use GET\"}".to_owned())
+        error(StatusCode::UNAUTHORIZED, "send Authorization: Bearer with the admin token")
     } else {
-        (StatusCode::OK, serde_json::to_string(&status()).unwrap_or_default())
+        match (request.uri().path(), request.method()) {
+            ("/status", &Method::GET) => (StatusCode::OK, serde_json::to_string(&office.status()).unwrap_or_default()),
+            ("/status", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use GET"),
+            ("/reload", &Method::POST) => match tokio::task::spawn_blocking(move || office.reload()).await {
+                Ok(outcome) => (StatusCode::OK, serde_json::to_string(&outcome).unwrap_or_default()),
+                Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "it failed; the log says more"),
+            },
+            ("/reload", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use POST"),
+            _ => error(StatusCode::NOT_FOUND, "there is GET /status and POST /reload"),
+        }
     };
     brief::answer(code, "application/json", text)
 }
@@ -95,41 +115,63 @@ impl Started {
 mod tests {
     use super::*;
 
-    fn status() -> Status {
-        Status {
-            version: "0",
-            state: "ready",
-            uptime_seconds: 0,
-            address: String::new(),
-            upstream: String::new(),
-            keys: 0,
-            nicknames: 0,
-            credentials: 0,
-            connections: 0,
-            waiting: 0,
-            requests_in_24_hours: 0,
-            requests_allowed: 0,
+    /// One that tells nothing.
+    #[derive(Clone)]
+    struct Closed;
+
+    impl Office for Closed {
+        fn status(&self) -> Status {
+            Status {
+                version: "0",
+                state: "ready",
+                configuration: Standing {
+                    generation: 1,
+                    since: jiff::Timestamp::UNIX_EPOCH,
+                    degraded: Vec::new(),
+                    needs_restart: Vec::new(),
+                },
+                uptime_seconds: 0,
+                address: String::new(),
+                upstream: String::new(),
+                keys: 0,
+                nicknames: 0,
+                credentials: 0,
+                connections: 0,
+                waiting: 0,
+                requests_in_24_hours: 0,
+                requests_allowed: 0,
+            }
+        }
+
+        fn reload(&self) -> Outcome {
+            Outcome { applied: true, generation: 2, problems: Vec::new(), needs_restart: Vec::new() }
         }
     }
 
-    #[test]
-    fn with_a_token_nothing_is_told_without_it() {
+    #[tokio::test]
+    async fn with_a_token_nothing_is_told_without_it() {
         let token = AdminToken::new("0123456789012345678901234").unwrap();
-        for (values, path, expected) in [
-            (&["Bearer 0123456789012345678901234"][..], "/status", 200),
-            (&["Bearer 0123456789012345678901234"], "/debug", 404),
-            (&[], "/status", 401),
-            (&[], "/debug", 401),
-            (&["0123456789012345678901234"], "/status", 401),
-            (&["Bearer "], "/status", 401),
-            (&["Bearer 012345678901234567890123"], "/status", 401),
-            (&["Bearer 0123456789012345678901234"; 2], "/status", 401),
+        let right = &["Bearer 0123456789012345678901234"][..];
+        for (values, method, path, expected) in [
+            (right, "GET", "/status", 200),
+            (right, "POST", "/status", 405),
+            (right, "POST", "/reload", 200),
+            (right, "GET", "/reload", 405),
+            (&[], "POST", "/reload", 401),
+            (right, "GET", "/debug", 404),
+            (&[], "GET", "/status", 401),
+            (&[], "GET", "/debug", 401),
+            (&["0123456789012345678901234"], "GET", "/status", 401),
+            (&["Bearer "], "GET", "/status", 401),
+            (&["Bearer 012345678901234567890123"], "GET", "/status", 401),
+            (&["Bearer 0123456789012345678901234"; 2], "GET", "/status", 401),
         ] {
-            let mut request = Request::get(path).body(()).unwrap();
+            let mut request = Request::builder().method(method).uri(path).body(()).unwrap();
             for value in values {
                 request.headers_mut().append(AUTHORIZATION, value.parse().unwrap());
             }
-            assert_eq!(answer(&request, Some(&token), status).status().as_u16(), expected, "{values:?} {path}");
+            let answer = answer(&request, Some(&token), Closed).await;
+            assert_eq!(answer.status().as_u16(), expected, "{values:?} {method} {path}");
         }
     }
 

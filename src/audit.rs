@@ -20,7 +20,7 @@ use crate::domain::endpoint::Method;
 use crate::domain::secret::KEY_PREFIX;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
-use crate::stage::arrive::{Arrived, Message, arrive};
+use crate::stage::arrive::{self, Arrived, Message, Origin, arrive};
 use crate::stage::respond::{self, ReplyBody};
 use crate::trail::Trail;
 
@@ -108,18 +108,18 @@ impl<B, N> Service<Message<B>> for Audit<N>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    N: Service<Arrived, Response = Response<ReplyBody>, Error = Rejection>,
+    N: Service<Arrived, Response = Response<ReplyBody>, Error = Rejection> + Clone,
 {
     type Response = Response<ReplyBody>;
     type Error = Infallible;
-    type Future = Recorded<N::Future>;
+    type Future = Recorded<N>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // Our stages are always ready; one that fails to be is answered for when it is called.
         self.next.poll_ready(context).map(|_| Ok(()))
     }
 
-    fn call(&mut self, message: Message<B>) -> Recorded<N::Future> {
+    fn call(&mut self, message: Message<B>) -> Recorded<N> {
         let trail = Trail::default();
         let snapshot = self.current.load_full();
         let request = match message {
@@ -127,7 +127,7 @@ where
             Err(rejection) => {
                 let record = Record::open(RequestId::new(), "other", snapshot, trail);
                 // What follows on a connection after such a message cannot be trusted to be a request.
-                return Recorded { next: None, rejection: Some(rejection), record, last: true };
+                return Recorded { next: None, rejection: Some(rejection), record, last: true, again: None };
             }
         };
         let id = RequestId::of(request.headers());
@@ -137,38 +137,58 @@ where
         // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
         match arrive(request, snapshot, trail) {
-            Ok(arrived) => Recorded { next: Some(self.next.call(arrived)), rejection: None, record, last },
-            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record, last },
+            Ok(arrived) => {
+                let again =
+                    Again { current: Arc::clone(&self.current), origin: arrived.origin(), stages: self.next.clone() };
+                Recorded { next: Some(self.next.call(arrived)), rejection: None, record, last, again: Some(again) }
+            }
+            Err(rejection) => Recorded { next: None, rejection: Some(rejection), record, last, again: None },
         }
     }
 }
 
 pin_project! {
     /// A request on its way.
-    pub struct Recorded<F> {
+    pub struct Recorded<N: Service<Arrived>> {
         #[pin]
-        next: Option<F>,
+        next: Option<N::Future>,
         rejection: Option<Rejection>,
         record: Record,
         // Whether the connection ends with it.
         last: bool,
+        again: Option<Again<N>>,
     }
 }
 
-impl<F> Future for Recorded<F>
+/// What it takes to decide on a request again.
+struct Again<N> {
+    current: Arc<ArcSwap<Snapshot>>,
+    origin: Arc<Origin>,
+    stages: N,
+}
+
+impl<N> Future for Recorded<N>
 where
-    F: Future<Output = Result<Response<ReplyBody>, Rejection>>,
+    N: Service<Arrived, Response = Response<ReplyBody>, Error = Rejection>,
 {
     type Output = Result<Response<ReplyBody>, Infallible>;
 
     fn poll(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let outcome = match this.next.as_pin_mut() {
-            Some(next) => match next.poll(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(outcome) => outcome,
-            },
-            None => Err(this.rejection.take().unwrap_or(Rejection::Overloaded)),
+        let mut this = self.project();
+        let outcome = loop {
+            let outcome = match this.next.as_mut().as_pin_mut() {
+                Some(next) => match next.poll(context) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(outcome) => outcome,
+                },
+                None => Err(this.rejection.take().unwrap_or(Rejection::Overloaded)),
+            };
+            let (Err(Rejection::Overtaken), Some(again)) = (&outcome, this.again.as_mut()) else { break outcome };
+            let snapshot = again.current.load_full();
+            this.record.begin_again(Arc::clone(&snapshot));
+            let arrived = arrive::again(Arc::clone(&again.origin), snapshot, this.record.trail.clone());
+            // Our stages are always ready.
+            this.next.set(Some(again.stages.call(arrived)));
         };
         let (mut response, rejection) = match outcome {
             Ok(response) => (response, None),
@@ -201,6 +221,12 @@ impl Record {
         Self { id, method, started: Instant::now(), snapshot, trail, closed: false }
     }
 
+    /// Has what is noted from now on read by this snapshot. What the request has gone through stays noted.
+    fn begin_again(&mut self, snapshot: Arc<Snapshot>) {
+        self.trail.facts().undecide();
+        self.snapshot = snapshot;
+    }
+
     fn close(&mut self, status: u16, rejection: Option<&Rejection>) {
         self.closed = true;
         self.write(Some(status), rejection);
@@ -225,6 +251,7 @@ impl Record {
                     target: TARGET,
                     $level,
                     request_id = self.id.as_str(),
+                    generation = self.snapshot.generation(),
                     caller_id = key.map(|key| key.id.as_str()),
                     caller = key.map(|key| key.name.as_str()),
                     method = self.method,

@@ -38,9 +38,10 @@ pub(crate) fn answer(status: StatusCode, media: &'static str, text: impl Into<By
 }
 
 /// Answers until told to stop.
-pub(crate) async fn serve<F>(listener: Listener, bounds: Bounds, answer: F, stop: CancellationToken)
+pub(crate) async fn serve<F, A>(listener: Listener, bounds: Bounds, answer: F, stop: CancellationToken)
 where
-    F: Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
+    F: Fn(Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response<Full<Bytes>>> + Send,
 {
     let slots = Arc::new(Semaphore::new(bounds.connections));
     loop {
@@ -60,7 +61,10 @@ where
         let answer = answer.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(answer(&request))));
+            let service = service_fn(move |request| {
+                let answer = answer(request);
+                async { Ok::<_, Infallible>(answer.await) }
+            });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .keep_alive(false)

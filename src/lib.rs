@@ -53,6 +53,8 @@ mod listen;
 pub mod http1;
 // What the process asks of the system for itself.
 pub mod process;
+// Configuration files that change while the gateway runs.
+pub mod reload;
 // Listening, connections, and the end of both.
 pub mod server;
 // Where log lines go and how they look.

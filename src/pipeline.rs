@@ -43,6 +43,15 @@ pub struct Shared {
     pub flights: Arc<Flights>,
 }
 
+impl Shared {
+    /// With nothing under way and nothing counted yet.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>) -> Self {
+        let current = Arc::new(ArcSwap::new(snapshot));
+        Self { current, pace: Arc::default(), quota: Arc::default(), flights: Arc::default() }
+    }
+}
+
 /// Puts the stages together.
 #[must_use]
 pub fn pipeline<B>(shared: &Shared, upstream: &Upstream) -> Pipeline<B>
@@ -60,7 +69,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let shape = Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota), Arc::clone(&shared.flights));
+    let shape = Shape::new(shared);
     let inject = Inject::new(upstream.authority.clone());
     let forward = Arc::new(forward);
     let guard = Guard::new(upstream);

@@ -105,6 +105,9 @@ pub enum Rejection {
     ExecutedAnswerWithheld,
     /// Too much is going on at once.
     Overloaded,
+    /// While the request waited, something changed that it was decided on, so it is decided again. No caller gets to see
+    /// this.
+    Overtaken,
 }
 
 /// Why a message could be read in more than one way.
@@ -317,7 +320,7 @@ impl Rejection {
             Self::CredentialEchoed { .. } => Code::CredentialEchoed,
             Self::OutcomeUnknown => Code::OutcomeUnknown,
             Self::ExecutedAnswerWithheld => Code::ExecutedAnswerWithheld,
-            Self::Overloaded => Code::Overloaded,
+            Self::Overloaded | Self::Overtaken => Code::Overloaded,
         }
     }
 
@@ -456,7 +459,7 @@ impl Rejection {
             Self::ExecutedAnswerWithheld => {
                 "ClickBank made the change, but its answer cannot be released. Do not repeat it; a read shows the outcome.".to_owned()
             }
-            Self::Overloaded => "Too much is going on at once. Nothing was changed; try again in a moment.".to_owned(),
+            Self::Overloaded | Self::Overtaken => "Too much is going on at once. Nothing was changed; try again in a moment.".to_owned(),
         }
     }
 }

@@ -9,17 +9,17 @@ use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Started, Status};
-use crate::config::{Config, ListenAddress};
+use crate::admin::{Office, Started, Status};
+use crate::config::{Config, Fixed, ListenAddress};
 use crate::connection::{self, Reception, Slots};
 use crate::health::{Health, serve_health};
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
 use crate::pipeline::{Shared, pipeline};
+use crate::reload::{self, Outcome, Reload};
 
 /// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
 const OTHER_FILES: u64 = 1_536;
@@ -59,6 +59,8 @@ pub struct Gateway {
     connections: TaskTracker,
     background: TaskTracker,
     quota: Arc<Quota>,
+    pace: Arc<Pace>,
+    reload: Arc<Reload>,
     state: Option<std::path::PathBuf>,
 }
 
@@ -86,28 +88,35 @@ impl Gateway {
             None => (None, None),
         };
 
-        let shared = Shared {
-            current: Arc::new(ArcSwap::from_pointee(config.snapshot)),
-            pace: Arc::new(Pace::default()),
-            quota: Arc::new(quota),
-            flights: Arc::default(),
-        };
+        let health = Arc::new(Health::default());
+        let fixed = Fixed::of(&config);
+        let tls = config.listen.tls.map(|tls| Arc::new(ArcSwap::new(tls)));
+        let shared = Shared { quota: Arc::new(quota), ..Shared::new(Arc::new(config.snapshot)) };
+        let reload = Reload::new(
+            (config.file, config.sources),
+            fixed,
+            Arc::clone(&shared.current),
+            tls.clone(),
+            Arc::clone(&health),
+        );
         let gateway = Self {
             address,
             health_address,
             admin_address,
-            health: Arc::new(Health::default()),
+            health,
             stop: CancellationToken::new(),
             stop_health: CancellationToken::new(),
             connections: TaskTracker::new(),
             background: TaskTracker::new(),
             quota: Arc::clone(&shared.quota),
+            pace: Arc::clone(&shared.pace),
+            reload: Arc::new(reload),
             state: config.state,
         };
         let accept = Accept {
             listener,
             reception: Arc::new(Reception {
-                tls: config.listen.tls.map(TlsAcceptor::from),
+                tls,
                 pipeline: pipeline(&shared, &config.upstream),
                 stop: gateway.stop.clone(),
             }),
@@ -115,11 +124,12 @@ impl Gateway {
             connections: gateway.connections.clone(),
         };
         gateway.background.spawn(accept.run());
+        gateway.background.spawn(reload::follow(Arc::clone(&gateway.reload), gateway.stop.clone()));
         let health = serve_health(health_listener, Arc::clone(&gateway.health), gateway.stop_health.clone());
         gateway.background.spawn(health);
         if let (Some(listener), Some(admin)) = (admin, config.admin) {
-            let status = gateway.status(&shared, config.upstream.authority.to_string());
-            gateway.background.spawn(crate::admin::serve(listener, admin.token, status, gateway.stop_health.clone()));
+            let office = gateway.office(&shared, config.upstream.authority.to_string());
+            gateway.background.spawn(crate::admin::serve(listener, admin.token, office, gateway.stop_health.clone()));
         }
         if let Some(directory) = gateway.state.clone() {
             let (quota, stop) = (Arc::clone(&gateway.quota), gateway.stop.clone());
@@ -135,28 +145,29 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// What [`crate::admin`] tells of this gateway, whenever it is asked.
-    fn status(&self, shared: &Shared, upstream: String) -> impl Fn() -> Status + Clone + Send + Sync + use<> {
-        let (address, started) = (self.address.to_string(), Started::now());
-        let (health, connections, shared) = (Arc::clone(&self.health), self.connections.clone(), shared.clone());
-        move || {
-            let snapshot = shared.current.load();
-            let (spent, allowed) = shared.quota.spent(&snapshot.limits, SystemTime::now());
-            Status {
-                version: env!("CARGO_PKG_VERSION"),
-                state: health.word(),
-                uptime_seconds: started.seconds(),
-                address: address.clone(),
-                upstream: upstream.clone(),
-                keys: snapshot.keys.len(),
-                nicknames: snapshot.policy.nicknames.len(),
-                credentials: snapshot.policy.credentials.len(),
-                connections: connections.len(),
-                waiting: shared.pace.waiting(),
-                requests_in_24_hours: spent,
-                requests_allowed: allowed,
-            }
+    /// What [`crate::admin`] can be asked about this gateway.
+    fn office(&self, shared: &Shared, upstream: String) -> GatewayOffice {
+        GatewayOffice {
+            address: self.address.to_string(),
+            upstream,
+            started: Started::now(),
+            health: Arc::clone(&self.health),
+            connections: self.connections.clone(),
+            shared: shared.clone(),
+            reload: Arc::clone(&self.reload),
         }
+    }
+
+    /// How many requests wait for their turn.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.pace.waiting()
+    }
+
+    /// What reads the configuration again.
+    #[must_use]
+    pub const fn reload(&self) -> &Arc<Reload> {
+        &self.reload
     }
 
     /// Where callers connect; the port that was picked, if the configuration left it open.
@@ -192,6 +203,44 @@ impl Gateway {
         // With the listeners go their sockets' files. Nothing of this waits for anybody, so it takes no time.
         let _ = timeout(Duration::from_secs(1), self.background.wait()).await;
         finished
+    }
+}
+
+/// A gateway as operators are told of it.
+#[derive(Clone)]
+struct GatewayOffice {
+    address: String,
+    upstream: String,
+    started: Started,
+    health: Arc<Health>,
+    connections: TaskTracker,
+    shared: Shared,
+    reload: Arc<Reload>,
+}
+
+impl Office for GatewayOffice {
+    fn status(&self) -> Status {
+        let snapshot = self.shared.current.load();
+        let (spent, allowed) = self.shared.quota.spent(&snapshot.limits, SystemTime::now());
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            state: self.health.word(),
+            configuration: self.reload.standing(),
+            uptime_seconds: self.started.seconds(),
+            address: self.address.clone(),
+            upstream: self.upstream.clone(),
+            keys: snapshot.keys.len(),
+            nicknames: snapshot.policy.nicknames.len(),
+            credentials: snapshot.policy.credentials.len(),
+            connections: self.connections.len(),
+            waiting: self.shared.pace.waiting(),
+            requests_in_24_hours: spent,
+            requests_allowed: allowed,
+        }
+    }
+
+    fn reload(&self) -> Outcome {
+        self.reload.now()
     }
 }
 

@@ -31,6 +31,12 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// Forgets what was decided. Of a request that is decided again, only what it has gone through is a fact still.
+    pub(crate) fn undecide(&mut self) {
+        let Self { waited, upstream, upstream_fault, look_ups, alarming, .. } = *self;
+        *self = Self { waited, upstream, upstream_fault, look_ups, alarming, ..Self::default() };
+    }
+
     /// Notes a fault at ClickBank's end that operators should look at at once.
     pub(crate) const fn alarm(&mut self, fault: &'static str) {
         self.upstream_fault = Some(fault);

@@ -27,7 +27,7 @@ use tower::{Layer as _, ServiceBuilder};
 
 /// The real order, as in `src/pipeline.rs`.
 fn pipeline(shared: &Shared, upstream: &Upstream) -> Pipeline<Empty<Bytes>> {
-    let shape = Shape::new(Arc::clone(&shared.pace), Arc::clone(&shared.quota), Arc::clone(&shared.flights));
+    let shape = Shape::new(shared);
     let inject = Inject::new(upstream.authority.clone());
     let forward = Arc::new(Forward::new(upstream));
     let guard = Guard::new(upstream);

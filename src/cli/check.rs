@@ -47,7 +47,7 @@ impl Check {
                     count(policy.credentials.len(), "credential"),
                     count(policy.catalogue.iter().count(), "endpoint"),
                 );
-                (Findings { errors: Vec::new(), warnings }, summary)
+                (Findings { warnings, ..Findings::default() }, summary)
             }
             Err(findings) => {
                 let summary = explain(&file, &findings);

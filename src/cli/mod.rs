@@ -77,6 +77,8 @@ enum Command {
     Health(health::HealthCommand),
     /// Ask a running gateway what it is doing
     Status(status::StatusCommand),
+    /// Have a running gateway read its configuration now
+    Reload(status::ReloadCommand),
     /// Run everything on loopback, with a stand-in for ClickBank, and make a few calls
     Demo(demo::Demo),
     /// Run a stand-in for ClickBank, for tests
@@ -143,6 +145,7 @@ impl Arguments {
             Command::Check(check) => check.run(&context),
             Command::Health(health) => health.run(&context),
             Command::Status(status) => status.run(&context),
+            Command::Reload(reload) => reload.run(&context),
             Command::Demo(demo) => demo.run(),
             Command::Simulate(simulate) => simulate.run(&context),
             Command::Key(key) => key.run(&context),

@@ -1,5 +1,6 @@
 //! `serve`: the gateway itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -8,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::Secrets;
 use crate::process;
+use crate::reload;
 use crate::server::{Gateway, StartError};
 use crate::telemetry::{self, Format};
 
@@ -18,6 +20,7 @@ use super::{Context, values};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clickbank-gateway serve\n  clickbank-gateway --config /etc/clickbank-gateway/gateway.toml serve --log json\n\n\
+                        Changed files are read again by themselves, and on SIGHUP.\n\
                         SIGTERM and Ctrl-C let requests in flight finish; a second one stops at once."
 )]
 pub(crate) struct Serve {
@@ -79,7 +82,7 @@ impl Serve {
         );
         let (config, warnings) = context.load(Secrets::Read)?;
         for warning in warnings {
-            tracing::warn!(file = %warning.file.display(), line = warning.line, key = warning.key, mend = warning.mend, "{}", warning.message);
+            reload::warn(&warning);
         }
         if config.state.is_none() {
             tracing::info!(
@@ -103,7 +106,9 @@ impl Serve {
             tokio::select! {
                 () = signals.next() => break,
                 _ = hang_up.recv() => {
-                    tracing::warn!("this release reads its configuration at start only; restart it to apply a change");
+                    let reload = Arc::clone(gateway.reload());
+                    // What comes of it is logged. Signals that come meanwhile are one.
+                    let _ = tokio::task::spawn_blocking(move || reload.now()).await;
                 }
             }
         }

@@ -1,19 +1,23 @@
-//! `status`: asks a running gateway what it is doing, over its admin listener.
+//! `status` and `reload`: ask a running gateway over its admin listener.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::{Map, Value};
 
-use crate::config::{ListenAddress, Secrets};
+use crate::config::{ListenAddress, Secrets, admin_address};
 
 use super::Context;
 use super::output::{self, OutputFormat, Style, styled};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// Reading 100,000 keys takes a second.
+const RELOAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -22,60 +26,144 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct StatusCommand {
     /// The file with the admin token, for an admin listener on TCP
     #[arg(long, value_name = "FILE")]
-    token_file: Option<std::path::PathBuf>,
+    token_file: Option<PathBuf>,
+}
+
+/// Arguments of `reload`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  clickbank-gateway reload\n  clickbank-gateway reload --output json\n\n\
+                        A running gateway reads changed files by itself. This reads them now, and says what came of it:\n\
+                        when it is done, the next request is decided by what the files say.\n\n\
+                        It needs `[admin]` in the configuration. Over TCP, --token-file names the file with the token.")]
+pub(crate) struct ReloadCommand {
+    /// The file with the admin token, for an admin listener on TCP
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 impl StatusCommand {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
-        let config = context.load(Secrets::Skip)?.0;
-        let admin = config.admin.context(
-            "the configuration has no [admin] section, so there is nobody to ask\n  \
-             add one with an `address`, and restart the gateway",
-        )?;
-        let token = self.token_file.as_ref().map(|file| {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            anyhow::Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-        });
-        let request = format!(
-            "GET /status HTTP/1.1\r\nHost: admin\r\n{}Connection: close\r\n\r\n",
-            token.transpose()?.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default()
-        );
-        let asked = match &admin.address {
-            ListenAddress::Tcp(address) => TcpStream::connect_timeout(address, TIMEOUT).and_then(|stream| {
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                ask(stream, &request)
-            }),
-            ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|stream| {
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                ask(stream, &request)
-            }),
-        };
-        let answer = asked.with_context(|| format!("no gateway answers at {}", admin.address))?;
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(body).with_context(|| format!("what answers at {} is no gateway", admin.address))?;
-        anyhow::ensure!(
-            head.starts_with("HTTP/1.1 200 "),
-            "the gateway did not answer: {}",
-            status.get("error").and_then(serde_json::Value::as_str).unwrap_or("it gave no reason")
-        );
+        let status = ask(context, self.token_file.as_deref(), "GET /status", TIMEOUT)?;
         if context.output == OutputFormat::Json {
             output::print_json(&status)?;
         } else {
-            let colour = output::colour();
-            for (name, value) in &status {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                let name = format!("{:22}", name.replace('_', " "));
-                output::print(&format!("{} {value}\n", styled(&name, Style::Dim, colour)))?;
-            }
+            print_fields(&status, "")?;
         }
         Ok(true)
     }
 }
 
-fn ask(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
+impl ReloadCommand {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
+        let outcome = ask(context, self.token_file.as_deref(), "POST /reload", RELOAD_TIMEOUT)?;
+        let applied = outcome.get("applied").and_then(Value::as_bool).unwrap_or(false);
+        if context.output == OutputFormat::Json {
+            output::print_json(&outcome)?;
+            return Ok(applied);
+        }
+        let generation = outcome.get("generation").map_or_else(String::new, Value::to_string);
+        if applied {
+            output::print(&format!("the files are in force, as generation {generation}\n"))?;
+        } else {
+            output::print(&format!("nothing was changed; generation {generation} goes on serving\n"))?;
+        }
+        for problem in list(&outcome, "problems") {
+            output::print(&format!("\n{}\n", problem_of(problem)))?;
+        }
+        for option in list(&outcome, "needs_restart") {
+            let option = option.as_str().unwrap_or_default();
+            output::print(&format!("{option} was changed, but stays as it is until the gateway is restarted\n"))?;
+        }
+        Ok(applied)
+    }
+}
+
+/// Has a running gateway answer.
+fn ask(
+    context: &Context,
+    token_file: Option<&Path>,
+    request: &str,
+    patience: Duration,
+) -> anyhow::Result<Map<String, Value>> {
+    let file = context.config_file()?;
+    // What else is wrong with the file by now does not matter: the gateway may be asked just because of that.
+    let admin = match admin_address(&file) {
+        Some(admin) => admin,
+        None => context.load(Secrets::Skip)?.0.admin.map(|admin| admin.address).context(
+            "the configuration has no [admin] section, so there is nobody to ask\n  \
+             add one with an `address`, and restart the gateway",
+        )?,
+    };
+    let token = token_file.map(|file| {
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        anyhow::Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    });
+    let request = format!(
+        "{request} HTTP/1.1\r\nHost: admin\r\n{}Content-Length: 0\r\nConnection: close\r\n\r\n",
+        token.transpose()?.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default()
+    );
+    let asked = match &admin {
+        ListenAddress::Tcp(address) => TcpStream::connect_timeout(address, TIMEOUT).and_then(|stream| {
+            stream.set_read_timeout(Some(patience))?;
+            exchange(stream, &request)
+        }),
+        ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+            stream.set_read_timeout(Some(patience))?;
+            exchange(stream, &request)
+        }),
+    };
+    let answer = asked.with_context(|| format!("no gateway answers at {admin}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let answer: Map<String, Value> =
+        serde_json::from_str(body).with_context(|| format!("what answers at {admin} is no gateway"))?;
+    anyhow::ensure!(
+        head.starts_with("HTTP/1.1 200 "),
+        "the gateway did not answer: {}",
+        answer.get("error").and_then(Value::as_str).unwrap_or("it gave no reason")
+    );
+    Ok(answer)
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    stream.take(64 << 10).read_to_string(&mut answer)?;
+    stream.take(1 << 20).read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+/// A line for each field; what is within one stands below it, as the problems do.
+fn print_fields(fields: &Map<String, Value>, indent: &str) -> anyhow::Result<()> {
+    let colour = output::colour();
+    for (name, value) in fields {
+        let named = |text: &str| styled(&format!("{:22}", format!("{indent}{text}")), Style::Dim, colour);
+        let name = name.replace('_', " ");
+        match value {
+            Value::Object(within) => {
+                output::print(&format!("{}\n", named(&name)))?;
+                print_fields(within, &format!("{indent}  "))?;
+            }
+            Value::Array(items) => {
+                for item in items {
+                    let text = item.as_str().map_or_else(|| problem_of(item), str::to_owned);
+                    output::print(&format!("{} {text}\n", named(&name)))?;
+                }
+            }
+            Value::String(text) => output::print(&format!("{} {text}\n", named(&name)))?,
+            _ => output::print(&format!("{} {value}\n", named(&name)))?,
+        }
+    }
+    Ok(())
+}
+
+fn list<'v>(object: &'v Map<String, Value>, name: &str) -> &'v [Value] {
+    object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A problem as `check` prints it.
+fn problem_of(problem: &Value) -> String {
+    let text = |name: &str| problem.get(name).and_then(Value::as_str);
+    let line = problem.get("line").and_then(Value::as_u64).map(|line| format!(":{line}")).unwrap_or_default();
+    let key = text("key").map(|key| format!("{key}: ")).unwrap_or_default();
+    let words = |name| text(name).unwrap_or_default();
+    format!("{}{line}: {key}{}\n    {}", words("file"), words("message"), words("mend"))
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 
 use crate::domain::secret::{SecretText, without_secrets};
 
-use super::problem::{Findings, Source};
+use super::problem::{Findings, Source, WatchedFile};
 
 /// The most bytes of a file that is read: room for 100,000 keys.
 const MAX_FILE: u64 = 256 << 20;
@@ -33,8 +33,8 @@ fn unusable<T>(message: impl Into<String>, mend: impl Into<String>) -> Result<T,
 }
 
 /// Reads a file that decides who may do what: everybody else must be unable to write it.
-pub(super) fn read(path: &Path) -> Result<String, Unusable> {
-    let (bytes, _) = read_bytes(path, MAX_FILE)?;
+pub(super) fn read(path: &Path, findings: &RefCell<Findings>) -> Result<String, Unusable> {
+    let (bytes, _) = read_bytes(path, MAX_FILE, findings)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text),
         Err(_) => unusable("is not UTF-8 text", "see that it is the file that was meant, and save it as UTF-8"),
@@ -42,8 +42,8 @@ pub(super) fn read(path: &Path) -> Result<String, Unusable> {
 }
 
 /// Reads a file with a secret. Says whether everybody on the machine can read it.
-pub(super) fn read_secret(path: &Path) -> Result<(SecretText, bool), Unusable> {
-    let (bytes, metadata) = read_bytes(path, MAX_SECRET_FILE)?;
+pub(super) fn read_secret(path: &Path, findings: &RefCell<Findings>) -> Result<(SecretText, bool), Unusable> {
+    let (bytes, metadata) = read_bytes(path, MAX_SECRET_FILE, findings)?;
     let exposed = metadata.permissions().mode() & READABLE_BY_OTHERS != 0;
     match SecretText::from_bytes(bytes) {
         Some(text) => Ok((text, exposed)),
@@ -51,7 +51,16 @@ pub(super) fn read_secret(path: &Path) -> Result<(SecretText, bool), Unusable> {
     }
 }
 
-fn read_bytes(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> {
+/// Reads a file. Whatever becomes of that, it is one of those that the configuration depends on.
+fn read_bytes(path: &Path, limit: u64, findings: &RefCell<Findings>) -> Result<(Vec<u8>, Metadata), Unusable> {
+    let before = WatchedFile::now(path);
+    let read = read_trusted(path, limit);
+    let source = read.as_ref().map_or(before, |(_, metadata)| WatchedFile::read(path, metadata));
+    findings.borrow_mut().sources.push(source);
+    read
+}
+
+fn read_trusted(path: &Path, limit: u64) -> Result<(Vec<u8>, Metadata), Unusable> {
     let shown = shown_path(path);
     // What is no file is told before it is opened, since opening a pipe waits for its writer.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
@@ -119,7 +128,7 @@ fn reason(error: &io::Error) -> String {
 
 /// Reads a configuration file, or records why not.
 pub(super) fn read_or_report(path: &Path, findings: &RefCell<Findings>) -> Option<String> {
-    match read(path) {
+    match read(path, findings) {
         Ok(text) => Some(text),
         Err(Unusable { message, mend }) => {
             Source::new(path, "", findings).error(None, None, message, mend);
@@ -140,6 +149,7 @@ mod tests {
         fs::write(open.join("keys.toml"), "").unwrap();
         let link = directory.path().join("keys.toml");
         std::os::unix::fs::symlink(open.join("keys.toml"), &link).unwrap();
+        let read = |path: &Path| read_trusted(path, MAX_FILE);
         assert!(read(&link).is_ok());
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(read(&link).is_err_and(|unusable| unusable.message.contains("directory")));
@@ -151,6 +161,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pipe = directory.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        assert!(read(&pipe).is_err_and(|unusable| unusable.message == "is not a file"));
+        assert!(read_trusted(&pipe, MAX_FILE).is_err_and(|unusable| unusable.message == "is not a file"));
     }
 }

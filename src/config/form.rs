@@ -159,6 +159,11 @@ impl<'a> Entry<'a> {
         self.source.warning(Some(&self.at), Some(&self.path), message, mend);
     }
 
+    /// The findings to which a problem at this place would be added.
+    pub(super) fn findings(&self) -> &'a RefCell<Findings> {
+        self.source.findings()
+    }
+
     fn wrong_type<T>(&self, wanted: &str, mend: impl Into<String>) -> Option<T> {
         self.error(format!("is {}, but has to be {wanted}", kind(self.value)), mend);
         None

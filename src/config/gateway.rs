@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::uri::{Scheme, Uri};
 
 use crate::domain::matrix::Policy;
-use crate::domain::secret::AdminToken;
+use crate::domain::secret::{AdminToken, KeyDigest};
 use crate::limit::Limits;
 use crate::snapshot::Snapshot;
 use crate::tls;
@@ -39,6 +39,16 @@ pub(super) fn health_address(path: &Path) -> Option<SocketAddr> {
     let findings = RefCell::default();
     let text = file::read_or_report(path, &findings)?;
     form::read(path, &text, &findings, |form| read_health(form.take("health").as_ref()))
+}
+
+/// Reads nothing but the admin listener's address, whatever else is wrong with the file.
+pub(super) fn admin_address(path: &Path) -> Option<ListenAddress> {
+    let findings = RefCell::default();
+    let text = file::read_or_report(path, &findings)?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    form::read(path, &text, &findings, |form| {
+        read_listen_address(&form.take("admin")?.form()?.take("address")?, directory)
+    })
 }
 
 fn read(
@@ -91,6 +101,7 @@ fn read(
         upstream: upstream?,
         state: state?,
         snapshot: Snapshot::new(policy, keys, limits?, secret_values),
+        sources: Vec::new(),
     })
 }
 
@@ -145,8 +156,10 @@ fn read_listen_tls(entry: &Entry<'_>, directory: &Path, secrets: Secrets) -> Opt
     let report = |entry: &Entry<'_>, path: &str, Unusable { message, mend }| {
         entry.error(format!("`{}` {message}", shown(path)), mend);
     };
-    let chain = file::read(&directory.join(cert_path)).map_err(|error| report(&cert_file, cert_path, error));
-    let key = file::read_secret(&directory.join(key_path)).map_err(|error| report(&key_file, key_path, error));
+    let chain =
+        file::read(&directory.join(cert_path), entry.findings()).map_err(|error| report(&cert_file, cert_path, error));
+    let key = file::read_secret(&directory.join(key_path), entry.findings())
+        .map_err(|error| report(&key_file, key_path, error));
     let (chain, (key, exposed)) = (chain.ok()?, key.ok()?);
     if exposed {
         warn_of_readers(&key_file, key_path, directory);
@@ -279,11 +292,12 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
     }
 
     let authority = url.as_ref().map_or_else(|| CLICKBANK.parse().ok(), read_url);
-    let extra = ca_file.as_ref().map_or(Some(Vec::new()), |entry| {
+    let extra = ca_file.as_ref().map_or(Some((Vec::new(), [0; 32])), |entry| {
         let text = entry.text_like("/etc/clickbank-gateway/extra-ca.pem")?;
         let mend = "name a PEM file with the certificates of authorities to trust besides the system's";
-        match file::read(&directory.join(text)) {
+        match file::read(&directory.join(text), entry.findings()) {
             Ok(pem) => tls::certificates(pem.as_bytes())
+                .map(|certificates| (certificates, *KeyDigest::of(pem.as_bytes()).bytes()))
                 .map_err(|error| entry.error(format!("`{}` {error}", shown(text)), mend))
                 .ok(),
             Err(Unusable { message, mend }) => {
@@ -303,7 +317,8 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
         }
         return None;
     }
-    let tls = match tls::client_config(extra?) {
+    let (extra, authorities) = extra?;
+    let tls = match tls::client_config(extra) {
         Ok(tls) => tls,
         Err(error) => {
             let mend = "install the system's CA certificates, or name some with ca_file under [upstream]";
@@ -317,6 +332,7 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
     Some(Upstream {
         authority: authority?,
         tls,
+        authorities,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
         max_answer,

@@ -27,7 +27,7 @@ pub(super) fn load(
 ) -> Option<(Keys, Matrix)> {
     let text = match named {
         None => file::read_or_report(path, findings)?,
-        Some(entry) => file::read(path)
+        Some(entry) => file::read(path, findings)
             .map_err(|Unusable { message, mend }| {
                 entry.error(format!("`{}` {message}", shown(entry.if_text().unwrap_or_default())), mend);
             })

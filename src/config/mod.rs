@@ -26,7 +26,7 @@ mod syntax;
 
 pub(crate) use form::parse_duration;
 pub(crate) use problem::did_you_mean;
-pub use problem::{Findings, Problem};
+pub use problem::{Findings, Problem, WatchedFile};
 
 /// A configuration that can be served.
 #[derive(Debug)]
@@ -47,6 +47,57 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// Everything that decides about a request.
     pub snapshot: Snapshot,
+    /// The files on which all this depends, as they were when they were read.
+    pub sources: Vec<WatchedFile>,
+}
+
+/// What cannot be changed while the gateway runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    listen: (ListenAddress, bool, usize),
+    health: SocketAddr,
+    admin: Option<(ListenAddress, Option<AdminToken>)>,
+    upstream: (http::uri::Authority, [u8; 32]),
+    timeouts: (Duration, Duration),
+    room: (usize, usize),
+    state: Option<PathBuf>,
+}
+
+impl Fixed {
+    /// That part of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let (listen, upstream) = (&config.listen, &config.upstream);
+        Self {
+            listen: (listen.address.clone(), listen.tls.is_some(), listen.max_connections),
+            health: config.health,
+            admin: config.admin.as_ref().map(|admin| (admin.address.clone(), admin.token.clone())),
+            upstream: (upstream.authority.clone(), upstream.authorities),
+            timeouts: (upstream.connect_timeout, upstream.response_timeout),
+            room: (upstream.max_answer, upstream.answer_memory),
+            state: config.state.clone(),
+        }
+    }
+
+    /// What is otherwise in `other`, in the words of the file.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("[listen] address", self.listen.0 != other.listen.0),
+            ("[listen] tls, from or to plaintext", self.listen.1 != other.listen.1),
+            ("[listen] max_connections", self.listen.2 != other.listen.2),
+            ("[health] address", self.health != other.health),
+            ("[admin]", self.admin != other.admin),
+            ("[upstream] url", self.upstream.0 != other.upstream.0),
+            ("[upstream] ca_file", self.upstream.1 != other.upstream.1),
+            ("[upstream] timeouts", self.timeouts != other.timeouts),
+            ("[upstream] max_answer, answer_memory", self.room != other.room),
+            ("state", self.state != other.state),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
 }
 
 /// Where callers connect.
@@ -105,6 +156,8 @@ pub struct Upstream {
     pub authority: http::uri::Authority,
     /// TLS, with every check on.
     pub tls: rustls::ClientConfig,
+    /// SHA-256 of the authorities that are trusted besides the system's, as their file has them.
+    pub authorities: [u8; 32],
     /// Time for TCP and TLS together.
     pub connect_timeout: Duration,
     /// Time from sending a request until its answer is read whole.
@@ -134,7 +187,9 @@ pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Fin
     let mut findings = findings.into_inner();
     findings.sort(file);
     match config {
-        Some(config) if findings.errors.is_empty() => Ok((config, findings.warnings)),
+        Some(config) if findings.errors.is_empty() => {
+            Ok((Config { sources: findings.sources, ..config }, findings.warnings))
+        }
         _ => Err(findings),
     }
 }
@@ -144,6 +199,13 @@ pub fn load(file: &Path, secrets: Secrets) -> Result<(Config, Vec<Problem>), Fin
 #[must_use]
 pub fn health_address(file: &Path) -> Option<SocketAddr> {
     gateway::health_address(file)
+}
+
+/// The admin listener's address, for asking a gateway that runs. `None` when there is none, the file cannot be read, or
+/// the address is wrong.
+#[must_use]
+pub fn admin_address(file: &Path) -> Option<ListenAddress> {
+    gateway::admin_address(file)
 }
 
 /// ClickBank's endpoints, as this release knows them.

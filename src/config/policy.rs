@@ -327,7 +327,7 @@ pub(super) fn read_secret<'a>(entry: &Entry<'a>, directory: &Path, secrets: Secr
             if secrets == Secrets::Skip {
                 return None;
             }
-            match file::read_secret(&directory.join(text)) {
+            match file::read_secret(&directory.join(text), path.findings()) {
                 Ok((secret, exposed)) => {
                     if exposed {
                         warn_of_readers(&path, text, directory);

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs::{self, Metadata};
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -47,6 +49,56 @@ pub struct Findings {
     pub errors: Vec<Problem>,
     /// What does not, but deserves a look.
     pub warnings: Vec<Problem>,
+    /// The files that were read, or could not be.
+    pub sources: Vec<WatchedFile>,
+}
+
+/// A file that the configuration depends on, as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedFile {
+    /// The file.
+    pub path: PathBuf,
+    print: Option<Print>,
+}
+
+/// What tells two states of a file apart without reading it. The time of the last change of its metadata is part of it,
+/// so a write of the same length within one tick of the clock shows, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Print {
+    file: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Print {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            file: (metadata.dev(), metadata.ino()),
+            length: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl WatchedFile {
+    /// A file in the state that its open handle showed before it was read.
+    pub(super) fn read(path: &Path, metadata: &Metadata) -> Self {
+        Self { path: path.to_owned(), print: Some(Print::of(metadata)) }
+    }
+
+    /// A file as it is now; behind links, the one to which they lead.
+    #[must_use]
+    pub fn now(path: &Path) -> Self {
+        Self { path: path.to_owned(), print: fs::metadata(path).ok().as_ref().map(Print::of) }
+    }
+
+    /// Whether it has changed, come or gone since.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        Self::now(&self.path) != *self
+    }
 }
 
 impl Findings {
@@ -69,6 +121,11 @@ impl<'a> Source<'a> {
     pub(super) fn new(name: &Path, text: &str, findings: &'a RefCell<Findings>) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         Self { name: name.to_owned(), line_starts: std::iter::once(0).chain(breaks).collect(), findings }
+    }
+
+    /// The findings to which this source adds.
+    pub(super) const fn findings(&self) -> &'a RefCell<Findings> {
+        self.findings
     }
 
     /// The line of a byte, from 1.

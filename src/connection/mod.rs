@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -35,7 +36,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all connections of callers share.
 pub(crate) struct Reception {
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     pub(crate) pipeline: Pipeline<Incoming>,
     pub(crate) stop: CancellationToken,
 }
@@ -52,7 +53,8 @@ where
             None => wait(Screen::new(stream, slot, Times::default()), &reception).await,
             Some(tls) => {
                 // On the heap, as whatever takes up much: most connections wait most of the time.
-                let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
+                let acceptor = TlsAcceptor::from(tls.load_full());
+                let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)));
                 match reception.stop.run_until_cancelled(handshake).await {
                     Some(Ok(Ok(stream))) => {
                         Box::pin(wait(Screen::new(stream, slot, Times::default()), &reception)).await;

@@ -59,7 +59,7 @@ pub struct Credentials {
     /// By [`PermissionSet::index`], then by credential.
     over: Vec<Vec<Scope>>,
     /// What has been found out about each reach since it was declared.
-    found: Arc<[AtomicU8]>,
+    found: Vec<Arc<AtomicU8>>,
 }
 
 // What was found out about a reach. From none of it there is a way back but a new configuration.
@@ -111,7 +111,7 @@ impl Credentials {
         let over = PermissionSet::all()
             .map(|permissions| reaches.iter().map(|reach: &ScopeByPermission| reach.over(permissions)).collect())
             .collect();
-        let found = names.iter().map(|_| AtomicU8::new(0)).collect();
+        let found = names.iter().map(|_| Arc::default()).collect();
         Self { names, reaches, over, found }
     }
 
@@ -143,6 +143,14 @@ impl Credentials {
     #[must_use]
     pub fn reach(&self, id: CredentialId, permissions: PermissionSet) -> Scope {
         self.over.get(permissions.index()).and_then(|scopes| scopes.get(id.index())).copied().unwrap_or_default()
+    }
+
+    /// Has this credential and one of `others` share what is found out about their reach from now on. They have to be the
+    /// same key of ClickBank's, of which the same is declared.
+    pub fn share_findings(&mut self, id: CredentialId, others: &Self, other: CredentialId) {
+        if let (Some(mine), Some(theirs)) = (self.found.get_mut(id.index()), others.found.get(other.index())) {
+            *mine = Arc::clone(theirs);
+        }
     }
 
     /// Whether ClickBank was asked how far the credential reaches.

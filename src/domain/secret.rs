@@ -68,6 +68,12 @@ impl CredentialSecret {
         Ok(Self { value, traces: Arc::new(Traces::of(&secrets)) })
     }
 
+    /// Whether both are the same key.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+
     fn check<'a>(text: &'a str, prefix: &'static str) -> Result<&'a str, CredentialSecretError> {
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         if text.trim().is_empty() {
@@ -321,7 +327,7 @@ fn secrets(text: &str, prefixes: &[&str]) -> impl Iterator<Item = FoundSecret> {
 }
 
 /// What the admin listener's clients have to present over TCP. Only its digest is kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken(KeyDigest);
 
 impl AdminToken {

@@ -1,6 +1,7 @@
 //! Our keys: who presents which, and whether it counts.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::hint::select_unpredictable;
 
 use jiff::Timestamp;
@@ -191,6 +192,21 @@ impl Listed {
     }
 }
 
+/// Which key it is, in a number that stays the same when the file is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyNumber(u64);
+
+impl KeyNumber {
+    /// That of the key with this id. Ids are made at random, so two with one number are not to be expected; they would
+    /// share a place in queues, and nothing else.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
 /// All keys, found by digest.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -232,6 +248,12 @@ impl Keys {
     #[must_use]
     pub fn of(&self, caller: CallerId) -> Option<&Key> {
         self.keys.get(caller.index()).map(|(_, key)| key)
+    }
+
+    /// The number of a caller's key.
+    #[must_use]
+    pub fn number(&self, caller: CallerId) -> KeyNumber {
+        KeyNumber::of(self.of(caller).map_or("", |key| key.id.as_str()))
     }
 
     /// The key with this name or id.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::domain::matrix::CallerId;
+use crate::keys::KeyNumber;
 
 /// The most requests under way. At ClickBank's ten a second, more would be those of a minute and a half.
 const MOST: usize = 1_024;
@@ -17,14 +17,14 @@ const MOST_OF_ONE: usize = 256;
 #[derive(Debug)]
 pub struct Flights {
     room: Arc<Semaphore>,
-    of: DashMap<CallerId, usize>,
+    of: DashMap<KeyNumber, usize>,
 }
 
 /// A request under way. Dropping it ends it.
 #[derive(Debug)]
 pub struct Flight {
     flights: Arc<Flights>,
-    caller: CallerId,
+    caller: KeyNumber,
     _room: OwnedSemaphorePermit,
 }
 
@@ -37,7 +37,7 @@ impl Default for Flights {
 impl Flights {
     /// Lets a caller's request go on; `None` when too many are under way.
     #[must_use]
-    pub fn begin(self: &Arc<Self>, caller: CallerId) -> Option<Flight> {
+    pub fn begin(self: &Arc<Self>, caller: KeyNumber) -> Option<Flight> {
         let room = Arc::clone(&self.room).try_acquire_owned().ok()?;
         let mut of = self.of.entry(caller).or_default();
         if *of >= MOST_OF_ONE {
@@ -61,12 +61,10 @@ impl Drop for Flight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::credential::ScopeByPermission;
-    use crate::domain::matrix::Matrix;
 
     /// Five callers.
-    fn callers() -> Vec<CallerId> {
-        Matrix::new(vec![ScopeByPermission::default(); 5]).callers().collect()
+    fn callers() -> Vec<KeyNumber> {
+        (0..5).map(|number| KeyNumber::of(&number.to_string())).collect()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use crate::domain::matrix::CallerId;
+use crate::keys::KeyNumber;
 
 use super::Limits;
 
@@ -35,9 +35,9 @@ pub struct Pace {
 struct State {
     /// When the latest turns were taken, oldest first; as many as one window may hold.
     taken: VecDeque<Instant>,
-    queues: HashMap<CallerId, VecDeque<oneshot::Sender<()>>>,
+    queues: HashMap<KeyNumber, VecDeque<oneshot::Sender<()>>>,
     /// Callers with a queue, the next to be served first.
-    round: VecDeque<CallerId>,
+    round: VecDeque<KeyNumber>,
 }
 
 /// So many turns in so long.
@@ -75,7 +75,7 @@ impl Pace {
     ///
     /// # Errors
     /// When the turn would come, or does come, later than `limits.max_wait` from now.
-    pub async fn turn(&self, caller: CallerId, limits: &Limits) -> Result<(), TooLate> {
+    pub async fn turn(&self, caller: KeyNumber, limits: &Limits) -> Result<(), TooLate> {
         let rate = Rate::of(limits);
         let (deadline, mut granted) = {
             let mut state = self.state();
@@ -131,7 +131,7 @@ impl Pace {
 impl State {
     /// How many waiting requests would be served before a new one of this caller: all of its own, and of every other
     /// caller as many as rounds pass until then.
-    fn ahead_of_new(&mut self, caller: CallerId) -> usize {
+    fn ahead_of_new(&mut self, caller: KeyNumber) -> usize {
         self.forget_abandoned();
         let own = self.queues.get(&caller).map_or(0, VecDeque::len);
         let others = self.queues.iter().filter(|(other, _)| **other != caller);
@@ -147,7 +147,7 @@ impl State {
         self.round.retain(|caller| self.queues.contains_key(caller));
     }
 
-    fn enqueue(&mut self, caller: CallerId) -> oneshot::Receiver<()> {
+    fn enqueue(&mut self, caller: KeyNumber) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let queue = self.queues.entry(caller).or_default();
         if queue.is_empty() {
@@ -199,11 +199,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::credential::ScopeByPermission;
-    use crate::domain::matrix::Matrix;
 
-    fn callers(count: usize) -> Vec<CallerId> {
-        Matrix::new(vec![ScopeByPermission::default(); count]).callers().collect()
+    fn callers(count: usize) -> Vec<KeyNumber> {
+        (0..count).map(|number| KeyNumber::of(&number.to_string())).collect()
     }
 
     fn limits(per_second: u32, share: u32, max_wait: u64) -> Limits {
@@ -217,7 +215,7 @@ mod tests {
     }
 
     /// Runs requests that all arrive now; says after how many milliseconds each got its turn.
-    async fn run(pace: &Arc<Pace>, requests: &[CallerId], limits: Limits) -> Vec<Result<u128, ()>> {
+    async fn run(pace: &Arc<Pace>, requests: &[KeyNumber], limits: Limits) -> Vec<Result<u128, ()>> {
         let start = Instant::now();
         let mut tasks = Vec::new();
         for caller in requests.iter().copied() {
@@ -239,7 +237,7 @@ mod tests {
     async fn no_window_of_a_second_holds_more_turns_than_allowed() {
         let pace = Arc::new(Pace::default());
         let callers = callers(3);
-        let requests: Vec<CallerId> = (0..35).map(|number| callers[number % 3]).collect();
+        let requests: Vec<KeyNumber> = (0..35).map(|number| callers[number % 3]).collect();
         let mut turns: Vec<u128> =
             run(&pace, &requests, limits(10, 1, 10_000)).await.into_iter().map(Result::unwrap).collect();
         turns.sort_unstable();

@@ -3,7 +3,7 @@
 //! hyper refuses what breaks HTTP's grammar. What it lets through although two servers could read it differently is
 //! refused here, before anything is looked at.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::header::{
@@ -15,11 +15,12 @@ use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::domain::target::{MAX_TARGET_LENGTH, TargetError};
+use crate::limit::Flight;
 use crate::rejection::{Malformed, Rejection};
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 
-use super::Passage;
+use super::{Budget, Passage};
 
 /// A body that did not end at once. It has to end without a byte.
 pub(crate) type CallerBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
@@ -30,9 +31,33 @@ pub type Message<B> = Result<Request<B>, Rejection>;
 /// A request whose message is unambiguous. Nothing else is known of it yet.
 pub struct Arrived {
     pub(super) passage: Passage,
+}
+
+/// What a request is decided on, for as long as it may have to be decided again, and what it has by then.
+pub(crate) struct Origin {
     pub(super) method: http::Method,
     pub(super) target: http::uri::PathAndQuery,
     pub(super) headers: HeaderMap,
+    kept: Mutex<Kept>,
+}
+
+/// What a request that is decided again does not have to wait for a second time.
+#[derive(Default)]
+struct Kept {
+    flight: Option<Flight>,
+    budget: Option<Budget>,
+    has_turn: bool,
+}
+
+impl Origin {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the request had its turn before it was decided again.
+    pub(super) fn has_turn(&self) -> bool {
+        self.kept().has_turn
+    }
 }
 
 /// The header that names a nickname.
@@ -84,12 +109,24 @@ where
         return Err(Rejection::BodyNotAllowed);
     }
     let body = (!body.is_end_stream()).then(|| Mutex::new(body.map_err(Into::into).boxed_unsync()));
-    Ok(Arrived {
-        passage: Passage { snapshot, trail, body, flight: None, budget: None },
-        method: head.method,
-        target,
-        headers: head.headers,
-    })
+    let origin = Origin { method: head.method, target, headers: head.headers, kept: Mutex::default() };
+    Ok(Arrived { passage: Passage { snapshot, trail, origin: Arc::new(origin), body, flight: None, budget: None } })
+}
+
+/// Gives up a decision on a request that has its turn, and of which nothing was sent. It keeps what it waited for.
+pub(super) fn overtake(passage: Passage) -> Rejection {
+    let Passage { origin, flight, budget, .. } = passage;
+    *origin.kept() = Kept { flight, budget, has_turn: true };
+    Rejection::Overtaken
+}
+
+/// Takes a request in again whose decision was given up.
+pub(crate) fn again(origin: Arc<Origin>, snapshot: Arc<Snapshot>, trail: Trail) -> Arrived {
+    let (flight, budget) = {
+        let mut kept = origin.kept();
+        (kept.flight.take(), kept.budget)
+    };
+    Arrived { passage: Passage { snapshot, trail, origin, body: None, flight, budget } }
 }
 
 fn check_headers(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {
@@ -153,7 +190,12 @@ fn is_host(value: &HeaderValue) -> bool {
 impl Arrived {
     /// The only `Authorization`, if there is exactly one.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
-        one(&self.headers, &AUTHORIZATION)
+        one(&self.passage.origin.headers, &AUTHORIZATION)
+    }
+
+    /// What it is decided on.
+    pub(crate) fn origin(&self) -> Arc<Origin> {
+        Arc::clone(&self.passage.origin)
     }
 
     /// What is known of the request so far.

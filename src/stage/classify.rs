@@ -13,7 +13,7 @@ use crate::domain::matrix::{CallerId, Named};
 use crate::domain::nickname::Nicknames;
 use crate::rejection::{Malformed, Rejection};
 
-use super::arrive::{Arrived, NICKNAME};
+use super::arrive::{Arrived, NICKNAME, Origin};
 use super::identify::Identified;
 use super::{Check, Passage};
 
@@ -60,14 +60,15 @@ impl Check for Classify {
 
     fn check(&self, identified: Identified) -> Result<Classified, Rejection> {
         let Identified { arrived, caller } = identified;
-        let Arrived { passage, method, target, headers } = arrived;
+        let Arrived { passage } = arrived;
+        let Origin { method, target, headers, .. } = &*passage.origin;
         let policy = &passage.snapshot.policy;
         let call = Call::read(&policy.catalogue, method.as_str(), target.as_str())?;
         let endpoint = policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
         passage.trail.facts().endpoint = Some(call.endpoint());
         let named = named(&policy.nicknames, headers.get(NICKNAME), call.base_nickname())?;
-        let answer = answer_type(endpoint.answers, endpoint.method, &headers)?;
-        let page = if endpoint.paged { page(&headers)? } else { None };
+        let answer = answer_type(endpoint.answers, endpoint.method, headers)?;
+        let page = if endpoint.paged { page(headers)? } else { None };
         Ok(Classified { passage, caller, call, named, answer, page })
     }
 }

@@ -246,6 +246,8 @@ impl<C: Check> Service<C::In> for Last<C> {
 pub(crate) struct Passage {
     pub(crate) snapshot: Arc<crate::snapshot::Snapshot>,
     pub(crate) trail: crate::trail::Trail,
+    /// What the caller asked.
+    pub(crate) origin: Arc<arrive::Origin>,
     /// Behind a lock that nobody contends for, so that the passage can be looked at while something is waited for.
     pub(crate) body: Option<Mutex<arrive::CallerBody>>,
     /// Its place among the requests under way, once it has one.
@@ -257,8 +259,8 @@ pub(crate) struct Passage {
 impl Passage {
     /// That of a question of the gateway's own on behalf of this request: it is noted with it, and done in its time.
     fn aside(&self) -> Self {
-        let (snapshot, trail) = (Arc::clone(&self.snapshot), self.trail.clone());
-        Self { snapshot, trail, body: None, flight: None, budget: self.budget }
+        let (snapshot, trail, origin) = (Arc::clone(&self.snapshot), self.trail.clone(), Arc::clone(&self.origin));
+        Self { snapshot, trail, origin, body: None, flight: None, budget: self.budget }
     }
 }
 

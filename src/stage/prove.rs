@@ -56,6 +56,10 @@ impl Proven {
         &self.passage
     }
 
+    pub(super) fn into_passage(self) -> Passage {
+        self.passage
+    }
+
     pub(super) const fn call(&self) -> &Call {
         &self.call
     }
@@ -85,6 +89,11 @@ impl Proven {
             Errand::Call(permit, _) => permit.credential(),
             Errand::Question { credential, .. } => Some(*credential),
         }
+    }
+
+    /// Whether it is the caller's call, and no question of the gateway's own.
+    pub(super) const fn is_the_callers(&self) -> bool {
+        matches!(self.errand, Errand::Call(..))
     }
 
     /// The caller's permit. A question of the gateway's own has none, and its answer goes to no caller.
@@ -301,8 +310,14 @@ impl Step for Prove {
 
     async fn step(&self, mut permitted: Permitted) -> Result<Proven, Rejection> {
         let caller = permitted.permit.caller();
-        self.shape.admit(&mut permitted.passage, caller).await?;
-        let turn_by = Instant::now() + permitted.passage.snapshot.limits.max_wait;
+        if permitted.passage.flight.is_none() {
+            self.shape.admit(&mut permitted.passage, caller).await?;
+        }
+        // Decided again, it has no more time than it had.
+        let turn_by = match permitted.passage.budget {
+            Some(budget) => budget.turn_by,
+            None => Instant::now() + permitted.passage.snapshot.limits.max_wait,
+        };
         permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
         let permitted = self.see_reach(permitted).await?;
         let receipt = match permitted.permit.safeguard() {

@@ -99,7 +99,7 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::OutcomeUnknown
         | Rejection::ExecutedAnswerWithheld => StatusCode::BAD_GATEWAY,
         Rejection::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        Rejection::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Rejection::Overloaded | Rejection::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -3,14 +3,17 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
 use crate::domain::matrix::CallerId;
 use crate::limit::{Flights, Limits, Pace, Quota, Spent, TooLate};
+use crate::pipeline::Shared;
 use crate::rejection::{Malformed, Rejection};
+use crate::snapshot::Snapshot;
 
-use super::arrive::CallerBody;
+use super::arrive::{self, CallerBody};
 use super::prove::Proven;
 use super::{Passage, Step};
 
@@ -23,18 +26,20 @@ pub struct Shaped {
 }
 
 /// The stage.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Shape {
     pace: Arc<Pace>,
     quota: Arc<Quota>,
     flights: Arc<Flights>,
+    current: Arc<ArcSwap<Snapshot>>,
 }
 
 impl Shape {
-    /// With the counters that all requests share.
+    /// With what all requests share.
     #[must_use]
-    pub const fn new(pace: Arc<Pace>, quota: Arc<Quota>, flights: Arc<Flights>) -> Self {
-        Self { pace, quota, flights }
+    pub fn new(shared: &Shared) -> Self {
+        let Shared { current, pace, quota, flights } = shared.clone();
+        Self { pace, quota, flights, current }
     }
 
     /// Gives a request its place among those under way, and waits for the end of its body.
@@ -42,7 +47,8 @@ impl Shape {
     /// # Errors
     /// When too many are under way, or the body has a byte, or no end.
     pub(super) async fn admit(&self, passage: &mut Passage, caller: CallerId) -> Result<(), Rejection> {
-        passage.flight = Some(self.flights.begin(caller).ok_or(Rejection::Overloaded)?);
+        let number = passage.snapshot.keys.number(caller);
+        passage.flight = Some(self.flights.begin(number).ok_or(Rejection::Overloaded)?);
         match passage.body.take() {
             Some(body) => end_body(body.into_inner().unwrap_or_else(PoisonError::into_inner)).await,
             None => Ok(()),
@@ -60,14 +66,18 @@ impl Step for Shape {
         let limits = passage.snapshot.limits;
         // Nobody waits, or takes a turn from somebody, for a day that is spent.
         self.quota.check(&limits, SystemTime::now()).map_err(spent)?;
-        let left = passage.budget.map(|budget| budget.turn_by.saturating_duration_since(began));
-        let patience = Limits { max_wait: left.unwrap_or(limits.max_wait), ..limits };
-        let turn = self.pace.turn(proven.caller(), &patience).await;
-        passage.trail.facts().waited += began.elapsed();
-        turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
-        // What was found out during the wait counts. Sent anew, the call is decided anew.
-        if proven.is_overtaken() {
-            return Err(Rejection::LookUpFailed);
+        if !(proven.is_the_callers() && passage.origin.has_turn()) {
+            let left = passage.budget.map(|budget| budget.turn_by.saturating_duration_since(began));
+            let patience = Limits { max_wait: left.unwrap_or(limits.max_wait), ..limits };
+            let turn = self.pace.turn(passage.snapshot.keys.number(proven.caller()), &patience).await;
+            passage.trail.facts().waited += began.elapsed();
+            turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
+        }
+        // What changed during the wait, or was found out, counts. A question of the gateway's own may go on: what comes of
+        // it is decided upon afterwards.
+        let is_current = Arc::ptr_eq(&self.current.load(), &passage.snapshot);
+        if proven.is_the_callers() && (!is_current || proven.is_overtaken()) {
+            return Err(arrive::overtake(proven.into_passage()));
         }
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
         Ok(Shaped { proven })

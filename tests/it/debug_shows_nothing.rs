@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clickbank_gateway::config::{self, Secrets as Read, built_in_endpoints};
 use clickbank_gateway::domain::call::Call;
@@ -44,12 +43,7 @@ async fn nothing_of_what_a_gateway_holds() {
     sweep("the configuration", &config);
     sweep("the gateway", &scene.gateway);
 
-    let shared = Shared {
-        current: Arc::new(ArcSwap::from_pointee(config.snapshot)),
-        pace: Arc::default(),
-        quota: Arc::default(),
-        flights: Arc::default(),
-    };
+    let shared = Shared::new(Arc::new(config.snapshot));
     let service = pipeline(&shared, &config.upstream);
     sweep("what requests share", &shared);
     sweep("the upstream", &config.upstream);

@@ -225,10 +225,11 @@ async fn it_serves_with_a_certificate_of_its_own() {
 }
 
 /// The fields of a request's line, and no others.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "timestamp",
     "level",
     "message",
+    "generation",
     "request_id",
     "caller_id",
     "caller",

@@ -36,6 +36,7 @@ mod example_configurations;
 mod facts;
 mod golden;
 mod hostile_requests;
+mod live_changes;
 mod memory_is_private;
 mod naive_evaluator;
 mod naming_the_nickname;

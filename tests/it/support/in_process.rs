@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use clickbank_gateway::config::{self, Secrets, Upstream};
 use clickbank_gateway::domain::credential::Credentials;
@@ -163,12 +162,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn start(configured: &Configured, world: World, twist: Option<Twist>) -> Self {
         let clickbank = Arc::new(Mutex::new(ClickBank { world, seen: Vec::new(), twist }));
-        let shared = Shared {
-            current: Arc::new(ArcSwap::from_pointee(configured.fresh())),
-            pace: Arc::default(),
-            quota: Arc::default(),
-            flights: Arc::default(),
-        };
+        let shared = Shared::new(Arc::new(configured.fresh()));
         let asked = Arc::clone(&clickbank);
         let answer = move |request: &http::Request<Empty<Bytes>>| {
             let Answered { status, content_type, body } = asked.lock().unwrap().answer(request);

@@ -183,6 +183,15 @@ impl Written {
         self.directory.path()
     }
 
+    /// Changes a file as an editor would that writes in place.
+    pub(crate) fn edit(&self, name: &str, change: impl Fn(String) -> String) {
+        let path = self.path().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let changed = change(text.clone());
+        assert_ne!(changed, text, "nothing of {name} was changed");
+        fs::write(path, changed).unwrap();
+    }
+
     /// Writes a file that only its owner can read.
     pub(crate) fn file_for_owner(&self, name: &str, text: &str) {
         let file = Path::new(name).file_name().unwrap().to_string_lossy().into_owned();

@@ -110,7 +110,7 @@ impl Place {
     pub(crate) fn messages(&self) -> (Vec<String>, Vec<String>) {
         let (errors, warnings) = match self.load() {
             Ok((_, warnings)) => (Vec::new(), warnings),
-            Err(Findings { errors, warnings }) => (errors, warnings),
+            Err(Findings { errors, warnings, .. }) => (errors, warnings),
         };
         let errors = errors.iter().map(|problem| ("error", problem));
         let mut complaints = Vec::new();

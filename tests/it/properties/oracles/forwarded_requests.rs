@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clickbank_gateway::domain::credential::CredentialId;
 use clickbank_gateway::domain::endpoint::{Endpoint, Owner};
 use clickbank_gateway::domain::permission::Permission;
+use clickbank_gateway::pipeline::Shared;
 use clickbank_gateway::rejection::Rejection;
 use clickbank_gateway::stage::arrive::arrive;
 use clickbank_gateway::stage::authorize::Authorize;
@@ -72,7 +73,8 @@ fn pass(
     let classified = Classify.check(Identify.check(arrived)?)?;
     let permitted = Authorize.check(Resolve.check(classified)?)?;
     let (caller, credential) = (permitted.permit().caller(), permitted.permit().credential());
-    let (shape, inject) = (Shape::default(), Inject::new(setup.upstream.authority.clone()));
+    let shape = Shape::new(&Shared::new(Arc::clone(&setup.snapshot)));
+    let inject = Inject::new(setup.upstream.authority.clone());
     let forward = Arc::new(Forward::in_process(&setup.upstream, Box::new(look_up)));
     let guard = Guard::new(&setup.upstream);
     let prove = Prove::new(&setup.upstream, shape.clone(), inject.clone(), forward, guard);

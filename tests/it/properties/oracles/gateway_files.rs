@@ -23,7 +23,7 @@ pub(crate) fn check(bytes: &[u8]) {
                 check_problems(&file, bytes, &warnings);
                 assert!(!format!("{config:?}").contains(setup::CLICKBANK_KEY));
             }
-            Err(Findings { errors, warnings }) => {
+            Err(Findings { errors, warnings, .. }) => {
                 assert!(!errors.is_empty());
                 check_problems(&file, bytes, &errors);
                 check_problems(&file, bytes, &warnings);
