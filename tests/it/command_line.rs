@@ -17,12 +17,13 @@ mod shell;
 
 use shell::{Done, PLANTED, Shell};
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &["init"],
     &["serve"],
     &["check"],
     &["health"],
     &["status"],
+    &["reload"],
     &["demo"],
     &["simulate"],
     &["key"],

@@ -41,6 +41,7 @@ mod memory_is_private;
 mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;
+mod operators_ask;
 mod ownership_table;
 mod pacing;
 mod promise;

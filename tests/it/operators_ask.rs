@@ -1,0 +1,120 @@
+//! What operators ask of a running gateway: `status` and `reload` over its admin listener, and SIGHUP.
+
+use std::path::Path;
+use std::process::Command;
+
+use clickbank_gateway::server::Gateway;
+
+use crate::support::process::{PROGRAM, Serving};
+use crate::support::scene::{demo_simulator, start_gateway, write_for};
+use crate::support::setup::{Setup, Written};
+use crate::support::within;
+
+const TOKEN: &str = "0123456789abcdef0123456789";
+
+/// Exit code, standard output and standard error of a command.
+async fn run(file: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(PROGRAM);
+    command.arg("--config").arg(file).args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = within("a command", output).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+async fn gateway(admin: &str) -> (Written, Gateway) {
+    let simulator = demo_simulator().await;
+    let written = write_for(&Setup::acme(), &simulator);
+    written.file_for_owner("admin-token", TOKEN);
+    written.edit("gateway.toml", |text| text + "\n[admin]\n" + admin + "\n");
+    let gateway = start_gateway(&written).await;
+    (written, gateway)
+}
+
+#[tokio::test]
+async fn reload_says_what_came_of_it_and_status_how_things_stand() {
+    let (written, gateway) = gateway("address = \"unix:admin.sock\"").await;
+    let file = written.file.clone();
+    let (code, out, err) = run(&file, &["status"]).await;
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("\nstate                  ready\n"), "{out}");
+    assert!(out.contains("\n  generation           1\n"), "{out}");
+    assert_eq!(
+        run(&file, &["reload"]).await,
+        (Some(0), "the files are in force, as generation 2\n".to_owned(), String::new())
+    );
+
+    written.edit("keys.toml", |text| text + "\n[keys.Other]\nid = \"key_other\"\n");
+    let (code, out, _) = run(&file, &["reload"]).await;
+    assert_eq!(code, Some(1));
+    let place = format!("\n{}:", written.path().join("keys.toml").display());
+    assert!(out.starts_with("nothing was changed; generation 2 goes on serving\n"), "{out}");
+    assert!(out.contains(&place) && out.contains(": keys.Other.status: is missing\n    say "), "{out}");
+    let (code, out, _) = run(&file, &["status"]).await;
+    assert_eq!(code, Some(0));
+    assert!(
+        out.contains("\nstate                  degraded\n") && out.contains("keys.Other.status: is missing"),
+        "{out}"
+    );
+    let (_, json, _) = run(&file, &["status", "--output", "json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(status["configuration"]["degraded"][0]["key"], "keys.Other.status");
+
+    // Whoever broke the other file can still ask.
+    written.edit("gateway.toml", |text| text.replace("max_connections", "x").replace("[limits]", "[limit]"));
+    let (code, out, _) = run(&file, &["reload", "--output", "json"]).await;
+    let outcome: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &outcome["applied"]), (Some(1), &false.into()));
+    assert_eq!(outcome["problems"][0]["key"], "limit");
+    written.edit("gateway.toml", |text| text.replace("[limit]", "[limits]").replacen("127.0.0.1:0", "127.0.0.1:1", 1));
+    written.edit("keys.toml", |text| text[..text.find("[keys.Other]").unwrap()].to_owned());
+    let (code, out, _) = run(&file, &["reload"]).await;
+    assert_eq!(code, Some(0));
+    assert!(out.contains("[listen] address was changed, but stays as it is until the gateway is restarted\n"), "{out}");
+    drop(gateway);
+}
+
+#[tokio::test]
+async fn over_tcp_it_takes_the_token() {
+    let (written, gateway) = gateway("address = \"127.0.0.1:0\"\ntoken = { file = \"admin-token\" }").await;
+    let address = gateway.admin_address().unwrap().to_string();
+    let asking = written.path().join("asking.toml");
+    written.file_for_owner("asking.toml", &format!("[admin]\naddress = \"{address}\"\n"));
+    let token = written.path().join("admin-token");
+    let token = token.to_str().unwrap();
+    for command in ["status", "reload"] {
+        let (code, out, err) = run(&asking, &[command]).await;
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(err.contains("send Authorization: Bearer with the admin token"), "{err}");
+        let (code, ..) = run(&asking, &[command, "--token-file", token]).await;
+        assert_eq!(code, Some(0), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_gateway_it_is_said_that_nobody_answers() {
+    let simulator = demo_simulator().await;
+    let written = write_for(&Setup::acme(), &simulator);
+    for command in ["status", "reload"] {
+        let (code, _, err) = run(&written.file, &[command]).await;
+        assert!(code == Some(2) && err.contains("has no [admin] section"), "{err}");
+    }
+    written.edit("gateway.toml", |text| text + "\n[admin]\naddress = \"unix:admin.sock\"\n");
+    for command in ["status", "reload"] {
+        let (code, _, err) = run(&written.file, &[command]).await;
+        assert!(code == Some(2) && err.contains("no gateway answers at unix:"), "{err}");
+    }
+}
+
+#[tokio::test]
+async fn on_sighup_the_files_are_read() {
+    let simulator = demo_simulator().await;
+    let written = write_for(&Setup::acme(), &simulator);
+    let mut serving = Serving::start(&written.file, &[]).await;
+    for generation in ["\"generation\":2", "\"generation\":3"] {
+        serving.process.signal("HUP");
+        let found = |line: &str| line.contains("read again and is in force").then(|| line.to_owned());
+        let line = serving.process.line("line about the files", found).await;
+        assert!(line.contains(generation), "{line}");
+    }
+}
