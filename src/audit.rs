@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 
 use crate::domain::endpoint::Method;
 use crate::domain::secret::KEY_PREFIX;
+use crate::listen::Peer;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{self, Arrived, Message, Origin, arrive};
@@ -133,7 +134,8 @@ where
         let id = RequestId::of(request.headers());
         // A method is the caller's text, too, so only those of the catalogue are written down.
         let method = Method::parse(request.method().as_str()).map_or("other", |method| method.as_str());
-        let record = Record::open(id, method, Arc::clone(&snapshot), trail.clone());
+        let mut record = Record::open(id, method, Arc::clone(&snapshot), trail.clone());
+        record.peer = request.extensions().get().copied();
         // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
         match arrive(request, snapshot, trail) {
@@ -213,12 +215,14 @@ struct Record {
     started: Instant,
     snapshot: Arc<Snapshot>,
     trail: Trail,
+    /// Who is at the other end of the connection.
+    peer: Option<Peer>,
     closed: bool,
 }
 
 impl Record {
     fn open(id: RequestId, method: &'static str, snapshot: Arc<Snapshot>, trail: Trail) -> Self {
-        Self { id, method, started: Instant::now(), snapshot, trail, closed: false }
+        Self { id, method, started: Instant::now(), snapshot, trail, peer: None, closed: false }
     }
 
     /// Has what is noted from now on read by this snapshot. What the request has gone through stays noted.
@@ -244,6 +248,8 @@ impl Record {
             (None, Some(_)) => "deny",
             (None, None) => "none",
         };
+        // Whoever has no key is known by nothing else.
+        let peer = self.peer.filter(|_| facts.key_fault.is_some()).map(tracing::field::display);
         // The level of an event has to be a constant, so the fields stand in a macro and not twice.
         macro_rules! record {
             ($level:expr) => {
@@ -252,6 +258,7 @@ impl Record {
                     $level,
                     request_id = self.id.as_str(),
                     generation = self.snapshot.generation(),
+                    peer,
                     caller_id = key.map(|key| key.id.as_str()),
                     caller = key.map(|key| key.name.as_str()),
                     method = self.method,

@@ -53,7 +53,7 @@ where
             () = stop.cancelled() => return,
             accepted = accepted => accepted,
         };
-        let Ok(stream) = stream else {
+        let Ok((stream, _)) = stream else {
             // Out of file descriptors, mostly: let some be closed before trying again.
             sleep(Duration::from_millis(100)).await;
             continue;

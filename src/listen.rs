@@ -1,5 +1,6 @@
 //! Addresses that are listened on: TCP ports, and Unix sockets that leave nothing behind.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -59,16 +60,42 @@ impl Listener {
         }
     }
 
-    /// The next connection.
-    pub(crate) async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+    /// The next connection, and who is at its other end.
+    pub(crate) async fn accept(&self) -> io::Result<(Box<dyn Stream>, Peer)> {
         match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
                 // A connection that is gone already shows when it is read.
                 let _ = stream.set_nodelay(true);
-                Ok(Box::new(stream))
+                Ok((Box::new(stream), Peer::Tcp(address)))
             }
-            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Box::new(stream) as _),
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = stream.peer_cred().ok();
+                let (user, process) = (peer.map(|peer| peer.uid()), peer.and_then(|peer| peer.pid()));
+                Ok((Box::new(stream), Peer::Unix { user, process }))
+            }
+        }
+    }
+}
+
+/// Who is at the other end of a connection, as the system tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    /// An address.
+    Tcp(SocketAddr),
+    /// A process of this machine, as it was when it connected.
+    Unix { user: Option<u32>, process: Option<i32> },
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |number: Option<i64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix { user, process } => {
+                write!(f, "uid {} pid {}", number(user.map(Into::into)), number(process.map(Into::into)))
+            }
         }
     }
 }

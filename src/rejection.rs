@@ -352,7 +352,9 @@ impl Rejection {
     pub const fn is_alarming(&self) -> bool {
         matches!(
             self,
-            Self::CredentialRefused
+            // An app still has ClickBank's own key.
+            Self::KeyRefused(KeyFault::ClickBankKey)
+                | Self::CredentialRefused
                 | Self::CredentialEchoed { .. }
                 | Self::UpstreamUnreachable
                 | Self::OutcomeUnknown

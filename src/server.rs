@@ -293,8 +293,8 @@ impl Accept {
                 () = self.reception.stop.cancelled() => return,
                 accepted = self.listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok(stream) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, mostly: let some be closed before trying again.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -304,7 +304,7 @@ impl Accept {
                 }
             };
             let Some(slot) = self.reception.stop.run_until_cancelled(self.slots.take()).await else { return };
-            self.connections.spawn(connection::serve(stream, slot, Arc::clone(&self.reception)));
+            self.connections.spawn(connection::serve((stream, peer), slot, Arc::clone(&self.reception)));
         }
     }
 }

@@ -23,6 +23,7 @@ use tower::Service as _;
 
 use crate::audit::{self, Recognised};
 use crate::http1::request::{MAX_FIELDS, MAX_HEAD};
+use crate::listen::Peer;
 use crate::pipeline::Pipeline;
 
 mod screen;
@@ -42,7 +43,7 @@ pub(crate) struct Reception {
 }
 
 /// Serves a connection until it ends, has to make room, or everything stops; then the request in flight is finished.
-pub(crate) async fn serve<S>(stream: S, mut slot: Slot, reception: Arc<Reception>)
+pub(crate) async fn serve<S>((stream, peer): (S, Peer), mut slot: Slot, reception: Arc<Reception>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -50,14 +51,14 @@ where
     let spared = slot.end().clone();
     let served = async {
         match &reception.tls {
-            None => wait(Screen::new(stream, slot, Times::default()), &reception).await,
+            None => wait(Screen::new(stream, slot, Times::default()), peer, &reception).await,
             Some(tls) => {
                 // On the heap, as whatever takes up much: most connections wait most of the time.
                 let acceptor = TlsAcceptor::from(tls.load_full());
                 let handshake = Box::pin(timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)));
                 match reception.stop.run_until_cancelled(handshake).await {
                     Some(Ok(Ok(stream))) => {
-                        Box::pin(wait(Screen::new(stream, slot, Times::default()), &reception)).await;
+                        Box::pin(wait(Screen::new(stream, slot, Times::default()), peer, &reception)).await;
                     }
                     // Something was said that is no TLS, or not ours. Who says nothing, or hangs up, is a probe.
                     Some(Ok(Err(error))) if error.kind() == io::ErrorKind::InvalidData => {
@@ -72,27 +73,28 @@ where
 }
 
 /// Waits for the first request.
-async fn wait<S>(mut screen: Screen<S>, reception: &Reception)
+async fn wait<S>(mut screen: Screen<S>, peer: Peer, reception: &Reception)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let notes = screen.notes();
     if reception.stop.run_until_cancelled(screen.request()).await == Some(true) {
-        Box::pin(serve_http(screen, reception)).await;
+        Box::pin(serve_http(screen, peer, reception)).await;
     }
     if let Some(reason) = notes.cut() {
         audit::record_cut(reason);
     }
 }
 
-async fn serve_http<S>(screen: Screen<S>, reception: &Reception)
+async fn serve_http<S>(screen: Screen<S>, peer: Peer, reception: &Reception)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let notes = screen.notes();
     let asked = Arc::clone(&notes);
     let pipeline = reception.pipeline.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let (notes, mut pipeline) = (Arc::clone(&asked), pipeline.clone());
         async move {
             let message = notes.refused().map_or(Ok(request), Err);
@@ -147,6 +149,7 @@ mod tests {
         Arc::new(Reception { tls: None, pipeline: BoxCloneSyncService::new(service), stop: CancellationToken::new() })
     }
 
+    const PEER: Peer = Peer::Unix { user: None, process: None };
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
     /// Reads an answer with a body that ends in `}`.
@@ -164,7 +167,7 @@ mod tests {
             let after = Duration::from_secs(after);
             let slots = Slots::new(1);
             let (mut caller, stream) = duplex(4_096);
-            let serving = tokio::spawn(serve(stream, slots.take().await, reception(after)));
+            let serving = tokio::spawn(serve((stream, PEER), slots.take().await, reception(after)));
             for pause in [0, 1, 50] {
                 sleep(Duration::from_secs(pause)).await;
                 caller.write_all(REQUEST).await.unwrap();
@@ -187,7 +190,8 @@ mod tests {
         for after in [0, 1] {
             let slots = Slots::new(1);
             let (mut caller, stream) = duplex(4_096);
-            let _serving = tokio::spawn(serve(stream, slots.take().await, reception(Duration::from_secs(after))));
+            let _serving =
+                tokio::spawn(serve((stream, PEER), slots.take().await, reception(Duration::from_secs(after))));
             caller.write_all(REQUEST).await.unwrap();
             answer(&mut caller).await;
             let newcomer = tokio::time::timeout(Duration::from_secs(5), slots.take()).await;

@@ -225,12 +225,13 @@ async fn it_serves_with_a_certificate_of_its_own() {
 }
 
 /// The fields of a request's line, and no others.
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "timestamp",
     "level",
     "message",
     "generation",
     "request_id",
+    "peer",
     "caller_id",
     "caller",
     "method",
@@ -264,6 +265,7 @@ async fn every_request_leaves_one_line_that_holds_nothing_of_the_callers_own() {
         request("CANARY", READ, app),
         request("GET", "/rest/1.3/orders2/count?CANARY=1", app),
         request("GET", READ, "CANARY"),
+        request("GET", READ, "API-CANARYCANARYCANARYCANARY"),
         request("GET", READ, app)
             .replace("Host", "User-Agent: CANARY\r\nX-CANARY: x\r\nX-Request-Id: CANARY\\u0041 {}\r\nHost"),
         request("GET", READ, app).replace("Host", "X-Request-Id: job-17\r\nHost"),
@@ -309,7 +311,14 @@ async fn every_request_leaves_one_line_that_holds_nothing_of_the_callers_own() {
     assert_eq!((&first["nickname"], &first["credential"]), (&"acme".into(), &"acme".into()));
     assert_eq!(of_requests[3]["method"], "other");
     assert_eq!((&of_requests[5]["reason"], of_requests[5].get("caller")), (&"malformed".into(), None));
-    assert_eq!(of_requests[7]["request_id"], "job-17");
+    let clickbank = (&of_requests[6]["reason"], &of_requests[6]["level"]);
+    assert_eq!(clickbank, (&"clickbank-key".into(), &"WARN".into()));
+    // Whoever has no key that counts is known by the address alone, and nobody else's is noted.
+    for (position, line) in of_requests.iter().enumerate() {
+        let peer = line.get("peer").and_then(|peer| peer.as_str());
+        assert_eq!(peer.is_some_and(|peer| peer.starts_with("127.0.0.1:")), matches!(position, 5 | 6), "{line}");
+    }
+    assert_eq!(of_requests[8]["request_id"], "job-17");
     let cut_off = lines.iter().filter(|line| line["message"] == "connection cut off");
     let reasons: Vec<_> = cut_off.map(|line| line["reason"].as_str().unwrap()).collect();
     assert_eq!(reasons, ["http2-preface", "tls-to-plaintext"]);
