@@ -296,3 +296,122 @@ async fn a_configuration_that_changes_between_reading_and_serving_is_noticed() {
     within("the gateway to notice a change", readings.wait_for(|readings| *readings > 0)).await.unwrap();
     assert!(Path::new(&written.file).exists() && gateway.reload().standing().generation == 2);
 }
+
+/// How many reloads the load test makes; `CBGW_TEST_RELOADS` asks for more.
+fn reloads() -> usize {
+    std::env::var("CBGW_TEST_RELOADS").map_or(40, |text| text.parse().expect("CBGW_TEST_RELOADS is a number"))
+}
+
+/// Both files, anew for each round: numbers of nicknames, credentials and callers change places, so a request that took
+/// some of them from one configuration and some from another would act for somebody else.
+struct Round {
+    gateway: String,
+    credentials: [String; 2],
+    steady: [String; 2],
+    /// Keys that come, are edited and regenerated, and go, by name.
+    passing: Vec<(String, String, &'static str)>,
+}
+
+impl Round {
+    fn write(&self, scene: &Scene, number: usize) {
+        let order =
+            |parts: &[String; 2]| if number.is_multiple_of(2) { parts.concat() } else { parts[1].clone() + &parts[0] };
+        let nicknames = order(&["acme = \"seller\"\n".to_owned(), "zenith = \"seller\"\n".to_owned()]);
+        let gateway = format!("{}[nicknames]\n{nicknames}{}", self.gateway, order(&self.credentials));
+        let mut keys: Vec<String> =
+            self.passing.iter().map(|(name, key, nickname)| key_table(name, key, nickname)).collect();
+        keys.insert(number % (keys.len() + 1), order(&self.steady));
+        for (name, text) in [("gateway.toml", gateway), ("keys.toml", keys.concat())] {
+            scene.written.file_for_owner(&format!("{name}.new"), &text);
+            fs::rename(scene.written.path().join(format!("{name}.new")), scene.written.path().join(name)).unwrap();
+        }
+    }
+}
+
+fn key_table(name: &str, key: &str, nickname: &str) -> String {
+    let digest = KeyDigest::of(key.as_bytes());
+    format!(
+        "[keys.{name}]\nid = \"key_{name}\"\nstatus = \"active\"\ndigest = \"{digest}\"\n[keys.{name}.grants]\n\
+         orders_read = [\"{nickname}\"]\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_no_request_fails_or_is_decided_by_two_configurations_at_once() {
+    let read = |nickname| format!("orders_read = [\"{nickname}\"]");
+    let setup = Setup::new()
+        .limits("per_second = 100000\nper_day = 100000000")
+        .credential("acme", &read("acme"))
+        .credential("zenith", &read("zenith"))
+        .caller("acme", &read("acme"))
+        .caller("zenith", &read("zenith"));
+    let scene = Scene::start(&setup).await;
+    let gateway = fs::read_to_string(&scene.written.file).unwrap();
+    let credential = |name: &str| {
+        format!(
+            "[credentials.{name}]\napi_key = {{ file = \"clickbank-{name}\" }}\n[credentials.{name}.reach]\n\
+             orders_read = [\"{name}\"]\n"
+        )
+    };
+    let steady = |name: &str| key_table(name, scene.key(name), name);
+    let mut round = Round {
+        gateway: gateway[..gateway.find("[nicknames]").unwrap()].to_owned(),
+        credentials: [credential("acme"), credential("zenith")],
+        steady: [steady("acme"), steady("zenith")],
+        passing: Vec::new(),
+    };
+    let counts = [scene.get("acme", READ).await.text(), scene.get("zenith", READ).await.text()];
+    assert_ne!(counts[0], counts[1]);
+
+    let stop = tokio_util::sync::CancellationToken::new();
+    let mut load = Vec::new();
+    for (name, count) in ["acme", "zenith", "acme", "zenith"].into_iter().zip(counts.iter().cycle().cloned()) {
+        let head = format!("GET {READ} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {}\r\n\r\n", scene.key(name));
+        let (mut connection, stop) = (scene.connect().await, stop.clone());
+        load.push(tokio::spawn(async move {
+            let mut answered = 0_usize;
+            while !stop.is_cancelled() {
+                connection.send(&head).await;
+                let answer = connection.answer().await;
+                assert_eq!((answer.outcome(), answer.text()), (OK, count.clone()), "{name}");
+                answered += 1;
+            }
+            answered
+        }));
+    }
+    let ask = async |key: &str| {
+        let mut connection = scene.connect().await;
+        connection.send(format!("GET {READ} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {key}\r\n\r\n")).await;
+        let answer = connection.answer().await;
+        (answer.status, answer.text())
+    };
+    for number in 0..reloads() {
+        // The newest is added, the one before edited, the one before that regenerated, and an older one deleted.
+        let mut gone = Vec::new();
+        if let Some((.., nickname)) = round.passing.last_mut() {
+            *nickname = "zenith";
+        }
+        if let Some((_, key, _)) = round.passing.iter_mut().rev().nth(1) {
+            gone.push(std::mem::replace(key, new_key()));
+        }
+        if round.passing.len() > 3 {
+            gone.push(round.passing.remove(0).1);
+        }
+        round.passing.push((format!("app{number}"), new_key(), "acme"));
+        round.write(&scene, number);
+        let outcome = reload(&scene.gateway).await;
+        assert!(outcome.applied, "{:?}", outcome.problems);
+        for key in gone {
+            assert_eq!(ask(&key).await.0, 401, "a key that was replaced or deleted in round {number}");
+        }
+        for (name, key, nickname) in round.passing.iter().rev().take(3) {
+            let count = &counts[usize::from(*nickname == "zenith")];
+            assert_eq!(ask(key).await, (200, count.clone()), "{name} in round {number}");
+        }
+    }
+    stop.cancel();
+    for load in load {
+        let answered = load.await.unwrap();
+        assert!(answered >= reloads(), "{answered} requests are no load");
+    }
+}
