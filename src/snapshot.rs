@@ -9,6 +9,7 @@ use crate::domain::permission::Permission;
 use crate::domain::secret::CredentialSecret;
 use crate::keys::Keys;
 use crate::known::Known;
+use crate::last_use::Used;
 use crate::limit::Limits;
 
 /// Policy, keys, secrets and limits, as one configuration gave them.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// What was learned of ClickBank under it.
     pub known: Known,
+    /// Which keys and grants were used under it.
+    pub used: Used,
     secrets: Vec<CredentialSecret>,
     generation: u64,
 }
@@ -31,7 +34,7 @@ impl Snapshot {
     /// they were not read.
     #[must_use]
     pub fn new(policy: Policy, keys: Keys, limits: Limits, secrets: Vec<CredentialSecret>) -> Self {
-        Self { policy, keys, limits, known: Known::default(), secrets, generation: 1 }
+        Self { policy, keys, limits, known: Known::default(), used: Used::default(), secrets, generation: 1 }
     }
 
     /// This one, as what comes after `before`: a credential that stayed as it was keeps what was found out about it.

@@ -23,6 +23,7 @@ use crate::domain::nickname::NicknameSet;
 use crate::domain::ownership::{Names, Sellers};
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::rows::{self, ReadError, Reader, Row, Totals, Verdict};
+use crate::keys::KeyNumber;
 use crate::known::{self, Owned};
 use crate::rejection::Rejection;
 
@@ -74,6 +75,11 @@ impl Proven {
 
     pub(super) fn endpoint(&self) -> Option<&Endpoint> {
         self.passage.snapshot.policy.catalogue.endpoint(self.call.endpoint())
+    }
+
+    /// The number of the caller's key, by which what outlives a snapshot is kept for each caller.
+    pub(super) fn number(&self) -> KeyNumber {
+        self.passage.snapshot.keys.number(self.caller())
     }
 
     pub(super) const fn caller(&self) -> CallerId {

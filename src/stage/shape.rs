@@ -69,7 +69,7 @@ impl Step for Shape {
         if !(proven.is_the_callers() && passage.origin.has_turn()) {
             let left = passage.budget.map(|budget| budget.turn_by.saturating_duration_since(began));
             let patience = Limits { max_wait: left.unwrap_or(limits.max_wait), ..limits };
-            let turn = self.pace.turn(passage.snapshot.keys.number(proven.caller()), &patience).await;
+            let turn = self.pace.turn(proven.number(), &patience).await;
             passage.trail.facts().waited += began.elapsed();
             turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
         }
