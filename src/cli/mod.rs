@@ -13,6 +13,7 @@ use crate::domain::secret::{has_secret, without_secrets};
 mod advice;
 mod can_i;
 mod check;
+mod compare;
 mod demo;
 mod endpoints;
 mod find;

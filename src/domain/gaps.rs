@@ -1,6 +1,7 @@
 //! What a configuration grants and cannot give, and what its credentials could give and nobody is granted. For `check`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::call::Call;
 use super::credential::CredentialId;
@@ -21,6 +22,9 @@ pub struct Unreached {
     /// To whom it is granted.
     pub callers: Vec<CallerId>,
 }
+
+/// Endpoints that pass, each with the nicknames about which it does.
+pub type Passing = Vec<(EndpointId, NicknameSet)>;
 
 /// Endpoints that callers are granted, and that are refused as they are plainly asked for, or need something more said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +128,38 @@ impl Policy {
             }
         }
         kinds
+    }
+
+    /// For each caller, which endpoints pass about which nicknames, where the caller names one of them.
+    #[must_use]
+    pub fn passing(&self, callers: impl IntoIterator<Item = CallerId>) -> HashMap<CallerId, Arc<Passing>> {
+        let kinds = self.kinds();
+        // Most callers are granted what others are, too.
+        let mut known: HashMap<[Scope; Permission::COUNT], Arc<Passing>> = HashMap::new();
+        let of = |caller: CallerId| {
+            let grants = Permission::ALL.map(|permission| self.matrix.grant(caller, permission));
+            let passing = known.entry(grants).or_insert_with(|| {
+                let of_kinds = kinds.iter().flat_map(|(kind, endpoints)| {
+                    let nicknames = self.passes_about(caller, kind);
+                    endpoints.iter().map(move |endpoint| (*endpoint, nicknames))
+                });
+                Arc::new(of_kinds.filter(|(_, nicknames)| !nicknames.is_empty()).collect())
+            });
+            (caller, Arc::clone(passing))
+        };
+        callers.into_iter().map(of).collect()
+    }
+
+    /// About which nicknames the plainest request passes where it names one.
+    fn passes_about(&self, caller: CallerId, endpoint: &Endpoint) -> NicknameSet {
+        let allowed = *self.matrix.allowed(caller, endpoint.permissions).declared();
+        let passes = |id: &NicknameId| {
+            let target = plain_target(endpoint, self.nicknames.name(*id));
+            let Ok(call) = Call::read(&self.catalogue, endpoint.method.as_str(), &target) else { return false };
+            let resolution = self.resolve(caller, endpoint, &call, Named::Nickname(*id));
+            !matches!(self.decide(caller, endpoint, &call, &resolution), Decision::Deny(_))
+        };
+        allowed.iter().filter(passes).collect()
     }
 
     /// About which nicknames the plainest request is refused, and for which it passes only where they are named.

@@ -173,6 +173,42 @@ fn check_says_yes_or_everything_that_is_wrong_and_which_clickbank_keys_are_missi
 }
 
 #[test]
+fn check_tells_what_callers_gain_and_lose_against_another_configuration() {
+    let shell = Shell::with_example();
+    fs::create_dir(shell.path("new")).unwrap();
+    let (gateway, keys) = (shell.read("config/gateway.toml"), shell.read("config/keys.toml"));
+    fs::write(shell.path("new/gateway.toml"), &gateway).unwrap();
+    fs::write(shell.path("new/keys.toml"), &keys).unwrap();
+    let against = ["--config", "new/gateway.toml", "check", "--without-secrets", "--against", "config/gateway.toml"];
+    let mut text = shell.transcript(&against);
+    // Another name, a grant more, a grant less, a key that is switched off, one that is gone and one that is new; and a
+    // credential less, which takes away what is granted still.
+    let names: Vec<&str> = keys
+        .lines()
+        .filter_map(|line| line.strip_prefix("[keys.")?.strip_suffix(']'))
+        .filter(|it| !it.contains('.'))
+        .collect();
+    let mut changed = keys.replacen(&format!("[keys.{}", names[0]), "[keys.renamed", 2);
+    changed =
+        changed.replacen("products = [\"acme\"]\n", "", 1).replacen("status = \"active\"", "status = \"inactive\"", 1);
+    let gone = changed.find("[keys.contractor]").unwrap();
+    changed.truncate(gone);
+    changed.push_str(
+        "[keys.exporter]\nid = \"key_exporter\"\nstatus = \"active\"\n\
+         digest = \"sha256:0000000000000000000000000000000000000000000000000000000000000010\"\n\n\
+         [keys.exporter.grants]\nanalytics = \"all\"\norders_read = [\"acme\", \"acmeaff\"]\n",
+    );
+    fs::write(shell.path("new/keys.toml"), changed).unwrap();
+    let acme_and_acmeaff = gateway.find("[credentials.acme-and-acmeaff]").unwrap();
+    fs::write(shell.path("new/gateway.toml"), &gateway[..acme_and_acmeaff]).unwrap();
+    text.push_str(&shell.transcript(&against));
+    text.push_str(&shell.transcript(&[&against[..], &["--output", "json"]].concat()));
+    fs::write(shell.path("config/keys.toml"), "x").unwrap();
+    text.push_str(&shell.transcript(&against));
+    assert_golden("cli_check_against", &text);
+}
+
+#[test]
 fn behind_a_wide_credential_check_tells_what_is_in_the_way_and_can_i_what_is_done() {
     let shell = Shell::with_a_wide_credential();
     let mut text = shell.transcript(&["check", "--without-secrets"]);
