@@ -3,13 +3,14 @@
 //! reports them all.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use toml::value::{Datetime, Offset};
 
 use crate::domain::secret::{has_secret, without_secrets};
 
@@ -33,10 +34,11 @@ pub(super) fn read<T>(
     let source = if errors.is_empty() { &source } else { &silent };
     let mut form = Form {
         source,
-        path: String::new(),
+        place: Rc::new(Place::Root),
         at: None,
         table: root.get_ref(),
-        asked: BTreeSet::new(),
+        asked: Vec::new(),
+        found: 0,
         open: false,
         sound: errors.is_empty(),
     };
@@ -48,10 +50,12 @@ pub(super) fn read<T>(
 /// One table.
 pub(super) struct Form<'a> {
     source: &'a Source<'a>,
-    path: String,
+    place: Rc<Place<'a>>,
     at: Option<Range<usize>>,
     table: &'a DeTable<'a>,
-    asked: BTreeSet<&'static str>,
+    asked: Vec<&'static str>,
+    /// How many of those there are.
+    found: usize,
     open: bool,
     sound: bool,
 }
@@ -60,16 +64,35 @@ pub(super) struct Form<'a> {
 #[derive(Clone)]
 pub(super) struct Entry<'a> {
     source: &'a Source<'a>,
-    path: String,
+    place: Place<'a>,
     at: Range<usize>,
     value: &'a DeValue<'a>,
 }
 
+/// Where a value stands in the document. It is put into words only when there is something to say about it.
+#[derive(Clone)]
+enum Place<'a> {
+    Root,
+    Field(Rc<Place<'a>>, &'a str),
+    Element(Rc<Place<'a>>, usize),
+}
+
+impl Place<'_> {
+    /// The dotted key; empty for the whole document.
+    fn path(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Field(table, name) => join(&table.path(), name),
+            Self::Element(array, position) => format!("{}[{position}]", array.path()),
+        }
+    }
+}
+
 impl<'a> Form<'a> {
-    fn entry(&self, key: &Spanned<std::borrow::Cow<'a, str>>, value: &'a Spanned<DeValue<'a>>) -> Entry<'a> {
+    fn entry(&self, key: &'a Spanned<std::borrow::Cow<'a, str>>, value: &'a Spanned<DeValue<'a>>) -> Entry<'a> {
         Entry {
             source: self.source,
-            path: join(&self.path, key.get_ref()),
+            place: Place::Field(Rc::clone(&self.place), key.get_ref()),
             at: key.span().start..value.span().end,
             value: value.get_ref(),
         }
@@ -77,15 +100,19 @@ impl<'a> Form<'a> {
 
     /// The field of this name, if it is there.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Entry<'a>> {
-        self.asked.insert(name);
-        self.table.get_key_value(name).map(|(key, value)| self.entry(key, value))
+        let entry = self.table.get_key_value(name).map(|(key, value)| self.entry(key, value));
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
+            self.found += usize::from(entry.is_some());
+        }
+        entry
     }
 
     /// The field of this name; its absence is a problem.
     pub(super) fn require(&mut self, name: &'static str, mend: &str) -> Option<Entry<'a>> {
         let entry = self.take(name);
         if entry.is_none() {
-            let key = join(&self.path, name);
+            let key = join(&self.place.path(), name);
             self.source.error(self.at.as_ref(), Some(&key), "is missing", mend);
         }
         entry
@@ -117,7 +144,7 @@ impl<'a> Form<'a> {
         let mut unasked: Vec<_> = self
             .table
             .iter()
-            .filter(|(key, _)| !self.asked.contains(key.get_ref().as_ref()))
+            .filter(|(key, _)| !self.asked.iter().any(|asked| *asked == key.get_ref().as_ref()))
             .map(|(key, value)| (key.get_ref().as_ref(), self.entry(key, value)))
             .collect();
         unasked.sort_by_key(|(_, entry)| entry.at.start);
@@ -126,12 +153,15 @@ impl<'a> Form<'a> {
 
     /// Reports what was never asked for, and says whether there was any.
     pub(super) fn finish(&self) -> bool {
-        let unknown = if self.open { Vec::new() } else { self.unasked() };
+        let all_known = self.open || self.found == self.table.len();
+        let unknown = if all_known { Vec::new() } else { self.unasked() };
+        let mut options = self.asked.clone();
+        options.sort_unstable();
         for (name, entry) in &unknown {
             if has_secret(name) || entry.if_text().is_some_and(has_secret) {
                 entry.error("holds a secret, which must not stand in this file", "remove it, and regenerate that key");
             } else {
-                entry.error("is not an option here", choices(name, self.asked.iter().copied()));
+                entry.error("is not an option here", choices(name, options.iter().copied()));
             }
         }
         !unknown.is_empty()
@@ -141,7 +171,7 @@ impl<'a> Form<'a> {
     pub(super) fn error(&self, message: impl Into<String>, mend: impl Into<String>) {
         self.source.error(
             self.at.as_ref(),
-            Some(&self.path).filter(|path| !path.is_empty()).map(String::as_str),
+            Some(self.place.path()).filter(|path| !path.is_empty()).as_deref(),
             message,
             mend,
         );
@@ -151,12 +181,12 @@ impl<'a> Form<'a> {
 impl<'a> Entry<'a> {
     /// A problem at this place.
     pub(super) fn error(&self, message: impl Into<String>, mend: impl Into<String>) {
-        self.source.error(Some(&self.at), Some(&self.path), message, mend);
+        self.source.error(Some(&self.at), Some(&self.place.path()), message, mend);
     }
 
     /// A warning at this place.
     pub(super) fn warning(&self, message: impl Into<String>, mend: impl Into<String>) {
-        self.source.warning(Some(&self.at), Some(&self.path), message, mend);
+        self.source.warning(Some(&self.at), Some(&self.place.path()), message, mend);
     }
 
     /// The findings to which a problem at this place would be added.
@@ -281,14 +311,15 @@ impl<'a> Entry<'a> {
         match self.value {
             DeValue::Table(table) => Some(Form {
                 source: self.source,
-                path: self.path.clone(),
+                place: Rc::new(self.place.clone()),
                 at: Some(self.at.clone()),
                 table,
-                asked: BTreeSet::new(),
+                asked: Vec::with_capacity(table.len()),
+                found: 0,
                 open: false,
                 sound: true,
             }),
-            _ => self.wrong_type("a table", format!("write it as `[{}]` with its fields below", self.path)),
+            _ => self.wrong_type("a table", format!("write it as `[{}]` with its fields below", self.place.path())),
         }
     }
 
@@ -311,14 +342,15 @@ impl<'a> Entry<'a> {
     pub(super) fn list(&self) -> Option<Vec<Entry<'a>>> {
         let DeValue::Array(array) = self.value else {
             let mend = match self.value {
-                DeValue::Table(_) => format!("write `[[{}]]`, with two brackets on each side", self.path),
+                DeValue::Table(_) => format!("write `[[{}]]`, with two brackets on each side", self.place.path()),
                 _ => "write it in brackets, such as `[\"…\"]`".to_owned(),
             };
             return self.wrong_type("an array", mend);
         };
+        let place = Rc::new(self.place.clone());
         let elements = array.iter().enumerate().map(|(position, value)| Entry {
             source: self.source,
-            path: format!("{}[{position}]", self.path),
+            place: Place::Element(Rc::clone(&place), position),
             at: value.span(),
             value: value.get_ref(),
         });
@@ -331,11 +363,24 @@ impl<'a> Entry<'a> {
         let mend = "write it as `2026-11-22T13:00:00Z`, without quotes; the Z means UTC";
         let DeValue::Datetime(written) = self.value else { return self.wrong_type(wanted, mend) };
         let parsed = match (written.date, written.time, written.offset) {
-            (Some(_), Some(_), Some(_)) => written.to_string().parse().ok(),
+            (Some(_), Some(_), Some(_)) => utc(written).or_else(|| written.to_string().parse().ok()),
             _ => None,
         };
         parsed.or_else(|| self.wrong_type(wanted, mend))
     }
+}
+
+/// A date-time in UTC and to the second, as nearly all are. Others go the long way.
+fn utc(written: &Datetime) -> Option<jiff::Timestamp> {
+    let (date, time) = (written.date?, written.time?);
+    let second = time.second.filter(|second| *second < 60)?;
+    if written.offset != Some(Offset::Z) || time.nanosecond.is_some_and(|nanosecond| nanosecond != 0) {
+        return None;
+    }
+    let number = |number: u8| i8::try_from(number).ok();
+    let date = jiff::civil::Date::new(i16::try_from(date.year).ok()?, number(date.month)?, number(date.day)?).ok()?;
+    let time = jiff::civil::Time::new(number(time.hour)?, number(time.minute)?, number(second)?, 0).ok()?;
+    jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(time)).ok()
 }
 
 /// What a user wrote, made safe and short enough to repeat in an error.
@@ -434,6 +479,18 @@ mod tests {
         for text in ["", "5", "s", "-5s", "5 sec", "1.5s", "5  s", "99999999999999999999s", "18446744073709551615d"] {
             assert_eq!(parse_duration(text), None, "{text}");
             assert_eq!(parse_size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_to_a_time_leads_where_the_long_way_does() {
+        for text in ["2026-11-22T13:00:00Z", "2024-02-29 23:59:59z", "0001-01-01T00:00:00Z", "9999-12-30T22:00:00Z"] {
+            let written: Datetime = text.parse().unwrap();
+            assert_eq!(utc(&written), written.to_string().parse().ok(), "{text}");
+            assert!(utc(&written).is_some(), "{text}");
+        }
+        for text in ["2026-11-22T13:00:00.5Z", "2026-11-22T13:00:00+01:00", "2026-11-22", "2026-11-22T13:00:60Z"] {
+            assert_eq!(utc(&text.parse().unwrap()), None, "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: where, what, and how to mend it.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::ops::Range;
@@ -112,15 +112,16 @@ impl Findings {
 
 /// A file being read, and the findings so far.
 pub(super) struct Source<'a> {
-    name: PathBuf,
-    line_starts: Vec<usize>,
+    name: &'a Path,
+    text: &'a str,
+    /// Where lines start, once somebody asks: most files have nothing wrong in them.
+    line_starts: OnceCell<Vec<usize>>,
     findings: &'a RefCell<Findings>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(name: &Path, text: &str, findings: &'a RefCell<Findings>) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { name: name.to_owned(), line_starts: std::iter::once(0).chain(breaks).collect(), findings }
+    pub(super) fn new(name: &'a Path, text: &'a str, findings: &'a RefCell<Findings>) -> Self {
+        Self { name, text, line_starts: OnceCell::new(), findings }
     }
 
     /// The findings to which this source adds.
@@ -130,14 +131,18 @@ impl<'a> Source<'a> {
 
     /// The line of a byte, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset)
+        let line_starts = self.line_starts.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(breaks).collect()
+        });
+        line_starts.partition_point(|start| *start <= offset)
     }
 
     /// Most of what is repeated has been made safe to show already. What has passed for a name is repeated as it is, and
     /// people put keys there, too.
     fn problem(&self, at: Option<&Range<usize>>, key: Option<&str>, message: &str, mend: &str) -> Problem {
         Problem {
-            file: self.name.clone(),
+            file: self.name.to_owned(),
             line: at.map(|span| self.line(span.start)),
             key: key.map(without_api_keys),
             message: without_api_keys(message),

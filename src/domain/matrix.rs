@@ -28,23 +28,45 @@ pub struct Matrix {
     callers: Vec<[u32; Permission::COUNT]>,
 }
 
+/// A matrix to which callers are added one by one.
+#[derive(Debug, Default)]
+pub struct MatrixBuilder {
+    matrix: Matrix,
+    known: HashMap<Scope, u32>,
+}
+
+impl MatrixBuilder {
+    /// Adds the next caller with its grants.
+    pub fn push(&mut self, row: &ScopeByPermission) -> CallerId {
+        let scopes = &mut self.matrix.scopes;
+        let cells = Permission::ALL.map(|permission| {
+            let scope = row.of(permission);
+            *self.known.entry(scope).or_insert_with(|| {
+                scopes.push(scope);
+                u32::try_from(scopes.len() - 1).unwrap_or(u32::MAX)
+            })
+        });
+        self.matrix.callers.push(cells);
+        CallerId(u32::try_from(self.matrix.callers.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The matrix of all that were added.
+    #[must_use]
+    pub fn build(mut self) -> Matrix {
+        self.matrix.callers.shrink_to_fit();
+        self.matrix
+    }
+}
+
 impl Matrix {
     /// The matrix whose rows are `grants`, in the order of the callers.
     #[must_use]
     pub fn new(grants: impl IntoIterator<Item = ScopeByPermission>) -> Self {
-        let mut matrix = Self::default();
-        let mut known: HashMap<Scope, u32> = HashMap::new();
+        let mut matrix = MatrixBuilder::default();
         for row in grants {
-            let cells = Permission::ALL.map(|permission| {
-                let scope = row.of(permission);
-                *known.entry(scope).or_insert_with(|| {
-                    matrix.scopes.push(scope);
-                    u32::try_from(matrix.scopes.len() - 1).unwrap_or(u32::MAX)
-                })
-            });
-            matrix.callers.push(cells);
+            matrix.push(&row);
         }
-        matrix
+        matrix.build()
     }
 
     /// The callers, in order.
