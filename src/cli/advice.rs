@@ -72,7 +72,7 @@ struct KeyToCreate {
 pub(super) fn advice(snapshot: &Snapshot) -> Advice {
     let policy = &snapshot.policy;
     let now = Timestamp::now();
-    let counts = |key: &Key| key.status == Status::Active && key.expires.is_none_or(|expires| now < expires);
+    let counts = |key: &Key<'_>| key.status == Status::Active && !key.is_expired(now);
     let active = || snapshot.keys.iter().filter(|(_, key)| counts(key)).map(|(caller, _)| caller);
     let names = |set: &NicknameSet| -> Vec<String> {
         let names = policy.nicknames.names(set);

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::domain::endpoint::EndpointId;
 use crate::domain::gaps::Passing;
+use crate::domain::matrix::CallerId;
 use crate::domain::nickname::NicknameSet;
 use crate::domain::permission::Permission;
 use crate::keys::{Key, Status};
@@ -36,7 +37,7 @@ pub(super) struct Change {
 
 /// One caller under one configuration, in words that mean the same under another.
 struct Side<'s> {
-    key: &'s Key,
+    key: Key<'s>,
     /// Permission and nickname.
     grants: BTreeSet<(Permission, String)>,
     endpoints: Rc<Endpoints>,
@@ -58,15 +59,14 @@ pub(super) fn changes(before: &Snapshot, after: &Snapshot, now: Timestamp) -> Ve
     changes
 }
 
-fn sides(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<&str, Side<'_>> {
+fn sides<'s>(snapshot: &'s Snapshot, now: Timestamp) -> BTreeMap<&'s str, Side<'s>> {
     let policy = &snapshot.policy;
     let passing = policy.passing(snapshot.keys.iter().map(|(caller, _)| caller));
     let names =
         |set: &NicknameSet| -> Vec<String> { policy.nicknames.names(set).into_iter().map(str::to_owned).collect() };
     // Most callers are granted what others are, too.
     let mut known: HashMap<*const Passing, Rc<Endpoints>> = HashMap::new();
-    let side = |(caller, key)| {
-        let key: &Key = key;
+    let side = |(caller, key): (CallerId, Key<'s>)| {
         let mut grants = BTreeSet::new();
         for permission in Permission::ALL {
             let scope = policy.matrix.grant(caller, permission);
@@ -74,7 +74,7 @@ fn sides(snapshot: &Snapshot, now: Timestamp) -> BTreeMap<&str, Side<'_>> {
             grants.extend(names.into_iter().map(|name| (permission, name)));
         }
         // A key that does not count passes nowhere.
-        let counts = key.status == Status::Active && key.expires.is_none_or(|expires| expires > now);
+        let counts = key.status == Status::Active && !key.is_expired(now);
         let endpoints = passing.get(&caller).filter(|_| counts).map(|passing| {
             let known = known.entry(Arc::as_ptr(passing)).or_insert_with(|| {
                 let of_endpoint = |(id, about): &(EndpointId, NicknameSet)| {
@@ -104,7 +104,7 @@ fn change(id: &str, before: Option<Side<'_>>, after: Option<Side<'_>>) -> Option
     match (&before, &after) {
         (None, _) => change.notes.push("is new".to_owned()),
         (_, None) => change.notes.push("is gone".to_owned()),
-        (Some(before), Some(after)) => change.notes = notes(before.key, after.key),
+        (Some(before), Some(after)) => change.notes = notes(&before.key, &after.key),
     }
     let nothing = (BTreeSet::new(), Rc::default());
     let parts = |side: Option<Side<'_>>| side.map(|side| (side.grants, side.endpoints));
@@ -128,7 +128,7 @@ fn change(id: &str, before: Option<Side<'_>>, after: Option<Side<'_>>) -> Option
     (!(change.notes.is_empty() && grants && endpoints)).then_some(change)
 }
 
-fn notes(before: &Key, after: &Key) -> Vec<String> {
+fn notes(before: &Key<'_>, after: &Key<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     if before.name != after.name {
         notes.push(format!("was called {}", before.name));

@@ -11,7 +11,7 @@ use crate::keys::{Key, Keys};
 use crate::domain::catalogue::Catalogue;
 
 /// The key with this name or id.
-pub(super) fn key<'a>(keys: &'a Keys, name: &str) -> anyhow::Result<(CallerId, &'a Key)> {
+pub(super) fn key<'a>(keys: &'a Keys, name: &str) -> anyhow::Result<(CallerId, Key<'a>)> {
     anyhow::ensure!(
         !has_secret(name),
         "that is a key itself, and is not repeated here; name it by its name or id, which `clickbank-gateway key list` \

@@ -84,7 +84,7 @@ enum Command {
     Demo(demo::Demo),
     /// Run a stand-in for ClickBank, for tests
     Simulate(simulate::Simulate),
-    /// Create and list keys
+    /// Create, list, change and delete keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Show who may do what: ClickBank's Quick View, for all keys
@@ -132,6 +132,10 @@ impl Arguments {
         match arguments.command {
             Command::Init(_) | Command::Demo(_) | Command::Simulate(_) if named => {
                 let message = "this command reads no configuration; leave --config out";
+                Err(Self::command().error(ErrorKind::ArgumentConflict, message))
+            }
+            ref command if arguments.output.is_of_a_table() && !matches!(command, Command::Matrix(_)) => {
+                let message = "only `matrix` prints csv and markdown; use --output text or json";
                 Err(Self::command().error(ErrorKind::ArgumentConflict, message))
             }
             _ => Ok(arguments),

@@ -1,4 +1,4 @@
-//! What commands print: aligned text for people, JSON for programs.
+//! What commands print: aligned text for people, JSON for programs, and tables for spreadsheets and documents.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -13,6 +13,17 @@ pub(crate) enum OutputFormat {
     Text,
     /// JSON, for programs.
     Json,
+    /// For spreadsheets; `matrix` only.
+    Csv,
+    /// For documents; `matrix` only.
+    Markdown,
+}
+
+impl OutputFormat {
+    /// Whether it is for the one command that prints a table to be used elsewhere.
+    pub(super) const fn is_of_a_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Markdown)
+    }
 }
 
 /// Prints text to standard output; if not all of it can be printed, that is an error.
@@ -91,6 +102,11 @@ impl Table {
         Self { rows: vec![heading.map(str::to_owned).to_vec()] }
     }
 
+    /// Rows without a heading.
+    pub(crate) fn without_heading() -> Self {
+        Self { rows: vec![Vec::new()] }
+    }
+
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
@@ -107,7 +123,7 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut text = String::new();
-        for (number, row) in self.rows.iter().enumerate() {
+        for (number, row) in self.rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
             let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
             let line = cells.collect::<Vec<_>>().join("  ");
             let line = line.trim_end();
@@ -118,9 +134,44 @@ impl Table {
     }
 }
 
+impl Table {
+    /// As comma-separated values (RFC 4180). Spreadsheets calculate what begins like a formula; here nothing does.
+    pub(crate) fn csv(&self) -> String {
+        let cell = |cell: &String| {
+            let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+            let cell = if formula { format!("'{cell}") } else { cell.clone() };
+            if cell.contains([',', '"', '\n', '\r', ';']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+        };
+        let line = |row: &Vec<String>| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\r\n";
+        self.rows.iter().map(line).collect()
+    }
+
+    /// As a table of a Markdown document.
+    pub(crate) fn markdown(&self) -> String {
+        let cell = |cell: &String| cell.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ");
+        let line = |row: &Vec<String>| format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | "));
+        let mut lines: Vec<String> = self.rows.iter().map(line).collect();
+        let columns = self.rows.first().map_or(0, Vec::len);
+        lines.insert(1.min(lines.len()), format!("|{}\n", "---|".repeat(columns)));
+        lines.concat()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_or_breaks_its_row() {
+        let mut table = Table::new(["A", "B"]);
+        table.row(["=1+1".into(), "x,\"y\"".into()]);
+        table.row(["@SUM(A1)".into(), "a\nb".into()]);
+        assert_eq!(table.csv(), "A,B\r\n'=1+1,\"x,\"\"y\"\"\"\r\n'@SUM(A1),\"a\nb\"\r\n");
+        assert_eq!(table.markdown(), "| A | B |\n|---|---|\n| =1+1 | x,\"y\" |\n| @SUM(A1) | a b |\n");
+        let mut table = Table::new(["A"]);
+        table.row(["a|b\\".into()]);
+        assert_eq!(table.markdown(), "| A |\n|---|\n| a\\|b\\\\ |\n");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_blanks() {

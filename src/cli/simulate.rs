@@ -110,7 +110,7 @@ impl Simulate {
         }
         match format {
             OutputFormat::Json => output::print_json(&Shown::of(&simulator, self.per_second, self.per_day))?,
-            OutputFormat::Text => output::print(&self.describe(&simulator))?,
+            _ => output::print(&self.describe(&simulator))?,
         }
         signals.next().await;
         simulator.stop().await;

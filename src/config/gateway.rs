@@ -30,8 +30,7 @@ const CLICKBANK: &str = "api.clickbank.com";
 /// Reads `gateway.toml` and what it names. `None`, or errors among the findings, when it cannot be served.
 pub(super) fn load(path: &Path, secrets: Secrets, findings: &RefCell<Findings>) -> Option<Config> {
     let text = file::read_or_report(path, findings)?;
-    let directory = path.parent().unwrap_or(Path::new(""));
-    form::read(path, &text, findings, |form| read(form, path, directory, secrets, findings))
+    form::read(path, &text, findings, |form| read(form, path, directory(path), secrets, findings))
 }
 
 /// Reads nothing but the health listener's address, whatever else is wrong with the file.
@@ -45,10 +44,25 @@ pub(super) fn health_address(path: &Path) -> Option<SocketAddr> {
 pub(super) fn admin_address(path: &Path) -> Option<ListenAddress> {
     let findings = RefCell::default();
     let text = file::read_or_report(path, &findings)?;
-    let directory = path.parent().unwrap_or(Path::new(""));
     form::read(path, &text, &findings, |form| {
-        read_listen_address(&form.take("admin")?.form()?.take("address")?, directory)
+        read_listen_address(&form.take("admin")?.form()?.take("address")?, directory(path))
     })
+}
+
+/// Reads nothing but where the key file is, whatever else is wrong with the file.
+pub(super) fn keys_file(path: &Path) -> Option<PathBuf> {
+    let findings = RefCell::default();
+    let text = file::read_or_report(path, &findings)?;
+    form::read(path, &text, &findings, |form| read_keys_file(form.take("keys").as_ref(), directory(path)))
+}
+
+fn read_keys_file(entry: Option<&Entry<'_>>, directory: &Path) -> Option<PathBuf> {
+    entry.map_or(Some("keys.toml"), |entry| entry.text_like("keys.toml")).map(|file| directory.join(file))
+}
+
+/// What names in a file are relative to.
+fn directory(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 fn read(
@@ -59,7 +73,7 @@ fn read(
     findings: &RefCell<Findings>,
 ) -> Option<Config> {
     let keys_entry = form.take("keys");
-    let keys_file = keys_entry.as_ref().map_or(Some("keys.toml"), |entry| entry.text_like("keys.toml"));
+    let keys_file = read_keys_file(keys_entry.as_ref(), directory);
     let state = form.take("state").map_or(Some(None), |entry| read_state(&entry, directory).map(Some));
     let (listen_entry, health_entry, admin_entry) = (form.take("listen"), form.take("health"), form.take("admin"));
     let listen = read_listen(listen_entry.as_ref(), directory, secrets);
@@ -89,7 +103,7 @@ fn read(
     let mut catalogue = policy::read_endpoints(endpoints.as_ref(), built_in);
     policy::read_extra_parameters(extra_parameters.as_ref(), &mut catalogue);
 
-    let keys_file = directory.join(keys_file?);
+    let keys_file = keys_file?;
     let (keys, matrix) = keys::load(&keys_file, keys_entry.as_ref(), &declared, findings)?;
     let policy = Policy { catalogue, nicknames: declared.nicknames, credentials, matrix };
     Some(Config {

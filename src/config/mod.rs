@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::endpoint::Endpoint;
+use crate::domain::matrix::Matrix;
 use crate::domain::nickname::Nicknames;
 use crate::domain::secret::AdminToken;
+use crate::keys::Keys;
 use crate::snapshot::Snapshot;
 
 mod endpoint;
@@ -208,6 +210,12 @@ pub fn admin_address(file: &Path) -> Option<ListenAddress> {
     gateway::admin_address(file)
 }
 
+/// Where the key file is, for locking it before both files are read. `None` when the file cannot be read or does not say.
+#[must_use]
+pub fn keys_file(file: &Path) -> Option<PathBuf> {
+    gateway::keys_file(file)
+}
+
 /// ClickBank's endpoints, as this release knows them.
 ///
 /// # Errors
@@ -223,16 +231,16 @@ pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
     if findings.errors.is_empty() { Ok(endpoints) } else { Err(findings) }
 }
 
-/// Checks a key file's text as [`load`] would, without touching the file that is there.
+/// Checks a key file's text as [`load`] would, without touching the file that is there, and says what stands in it.
 ///
 /// # Errors
 /// When anything in it is wrong; `name` is the file's name in the findings.
-pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(), Findings> {
+pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(Keys, Matrix), Findings> {
     let findings = RefCell::new(Findings::default());
-    keys::read(name, text, &policy::Declared::new(nicknames.clone()), &findings);
+    let read = keys::read(name, text, &policy::Declared::new(nicknames.clone()), &findings);
     let mut findings = findings.into_inner();
     findings.sort(name);
-    if findings.errors.is_empty() { Ok(()) } else { Err(findings) }
+    if findings.errors.is_empty() { Ok(read) } else { Err(findings) }
 }
 
 #[cfg(test)]

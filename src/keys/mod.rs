@@ -1,59 +1,23 @@
 //! Our keys: who presents which, and whether it counts.
 
-use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::hint::select_unpredictable;
 
 use jiff::Timestamp;
-use thiserror::Error;
 
 use crate::domain::matrix::CallerId;
-use crate::domain::secret::{KeyDigest, has_secret};
+use crate::domain::secret::KeyDigest;
 
 // Makes new keys, and tells mistyped ones.
 pub mod issue;
+// What keys are called.
+mod name;
 // Writes the key file.
 pub mod store;
 
-/// A key's name, chosen by people: 1 to 64 letters, digits, `.`, `-` and `_`, the first a letter or digit. A key
-/// itself is no name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyName(String);
+pub(crate) use store::sections;
 
-/// The text is not a [`KeyName`].
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error(
-    "a key's name has 1 to 64 letters, digits, `.`, `-` and `_`, begins with a letter or digit, and is not the key itself"
-)]
-pub struct KeyNameError;
-
-impl KeyName {
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// When it has another length or other characters, or is a key: names are shown everywhere.
-    pub fn parse(text: &str) -> Result<Self, KeyNameError> {
-        let characters = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-        let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if characters && first && text.len() <= 64 && !has_secret(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(KeyNameError)
-        }
-    }
-
-    /// The name.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for KeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+pub use name::{KeyId, KeyIdError, KeyName, KeyNameError, Note, NoteError};
 
 /// Whether people have switched a key on or off, as on ClickBank's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,26 +53,46 @@ impl Status {
 }
 
 /// One key of ours. Its grants stand in the matrix, in the same position.
-#[derive(Clone, Debug)]
-pub struct Key {
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
     /// Stays the same when the key is renamed or regenerated, and is never used again.
-    pub id: String,
+    pub id: KeyId<'a>,
     /// What people call it.
-    pub name: KeyName,
+    pub name: KeyName<'a>,
     /// Switched on or off.
     pub status: Status,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// When it last got another text.
+    pub regenerated: Option<Timestamp>,
     /// From when on it counts no more.
     pub expires: Option<Timestamp>,
+    /// What people noted about it.
+    pub note: Option<Note<'a>>,
     /// SHA-256 of its text.
     pub digest: KeyDigest,
     /// The text before the last regeneration, while both count.
     pub previous: Option<Previous>,
 }
 
+impl Key<'_> {
+    /// Whether it is past its date.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    /// Until when the text before this one counts beside it, if it still does.
+    #[must_use]
+    pub fn overlap(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = self.previous.as_ref()?.until;
+        let until = self.expires.map_or(until, |expires| expires.min(until));
+        (until > now).then_some(until)
+    }
+}
+
 /// A key text that was replaced, but still counts for a while.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Previous {
     /// SHA-256 of the text.
     pub digest: KeyDigest,
@@ -156,32 +140,55 @@ impl KeyFault {
     }
 }
 
+/// A time, or none, in the space of a number: seconds since 1970. Key files are written to the second, and what people
+/// add to it counts for nothing.
+#[derive(Clone, Copy, Debug)]
+struct Moment(i64);
+
+impl Moment {
+    const NONE: i64 = i64::MIN;
+
+    fn new(time: Option<Timestamp>) -> Self {
+        Self(time.map_or(Self::NONE, Timestamp::as_second))
+    }
+
+    fn time(self) -> Option<Timestamp> {
+        if self.0 == Self::NONE { None } else { Timestamp::from_second(self.0).ok() }
+    }
+
+    /// As an end: what has none ends after all time.
+    fn end(self) -> i64 {
+        if self.0 == Self::NONE { i64::MAX } else { self.0 }
+    }
+}
+
 /// One text that may be presented, and all that decides whether it counts.
 #[derive(Clone, Debug)]
 struct Listed {
     digest: KeyDigest,
     caller: CallerId,
     inactive: bool,
-    /// Nanoseconds since 1970, as numbers compare in equal time.
-    expires: i128,
-    superseded: i128,
+    previous: bool,
+    /// Seconds since 1970, as numbers compare in equal time.
+    expires: i64,
+    superseded: i64,
 }
 
 impl Listed {
-    fn new(caller: CallerId, key: &Key, digest: KeyDigest, superseded: Option<Timestamp>) -> Self {
-        let from = |time: Option<Timestamp>| time.unwrap_or(Timestamp::MAX).as_nanosecond();
+    fn new(caller: CallerId, key: &Key<'_>, digest: KeyDigest, superseded: Option<Timestamp>) -> Self {
         Self {
             digest,
             caller,
             inactive: key.status == Status::Inactive,
-            expires: from(key.expires),
-            superseded: from(superseded),
+            previous: superseded.is_some(),
+            expires: Moment::new(key.expires).end(),
+            superseded: Moment::new(superseded).end(),
         }
     }
 
     /// Whether a digest is this one and counts. All is looked at before anything is concluded.
     fn judge(&self, digest: &KeyDigest, now: Timestamp) -> Result<CallerId, KeyFault> {
-        let now = now.as_nanosecond();
+        let now = now.as_second();
         let fault = KeyFault::first([
             (self.digest != *digest).then_some(KeyFault::Unknown),
             self.inactive.then_some(KeyFault::Inactive),
@@ -207,28 +214,109 @@ impl KeyNumber {
     }
 }
 
-/// All keys, found by digest.
+/// What is kept of a key besides its digests.
+#[derive(Clone, Debug)]
+struct Record {
+    caller: CallerId,
+    /// Where its id, name and note begin in the text of all keys, one behind the other.
+    text: u32,
+    id: u8,
+    name: u8,
+    note: u16,
+    status: Status,
+    created: Moment,
+    regenerated: Moment,
+    expires: Moment,
+    /// Where its digests stand in the order of digests.
+    digest: u32,
+    previous: Option<u32>,
+}
+
+/// All keys, found by digest. A hundred thousand of them are a handful of pieces of memory: quickly let go when a
+/// newer configuration takes over.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    keys: Vec<(CallerId, Key)>,
+    /// Of all keys, in the order of the file.
+    text: Box<str>,
+    records: Box<[Record]>,
     /// In the order of digests.
+    by_digest: Box<[Listed]>,
+}
+
+/// Keys that are added one by one, in the order of callers.
+#[derive(Debug, Default)]
+pub struct KeysBuilder {
+    text: String,
+    records: Vec<Record>,
     by_digest: Vec<Listed>,
 }
 
-impl Keys {
-    /// Takes over keys and their places in the matrix. Of two with the same digest the first counts; the configuration
-    /// refuses such a pair.
+impl KeysBuilder {
+    /// Adds a key and its place in the matrix.
+    pub fn push(&mut self, caller: CallerId, key: &Key<'_>) {
+        // No text here comes near the ends of these types. One that did would be no key's.
+        let at = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        let (id, name, note) = (key.id.as_str(), key.name.as_str(), key.note.map_or("", Note::as_str));
+        for part in [id, name, note] {
+            self.text.push_str(part);
+        }
+        self.records.push(Record {
+            caller,
+            text: at,
+            id: u8::try_from(id.len()).unwrap_or_default(),
+            name: u8::try_from(name.len()).unwrap_or_default(),
+            note: u16::try_from(note.len()).unwrap_or_default(),
+            status: key.status,
+            created: Moment::new(key.created),
+            regenerated: Moment::new(key.regenerated),
+            expires: Moment::new(key.expires),
+            digest: 0,
+            previous: None,
+        });
+        self.by_digest.push(Listed::new(caller, key, key.digest, None));
+        if let Some(previous) = &key.previous {
+            self.by_digest.push(Listed::new(caller, key, previous.digest, Some(previous.until)));
+        }
+    }
+
+    /// All that were added. Of two with the same digest the first counts; the configuration refuses such a pair.
     #[must_use]
-    pub fn new(keys: Vec<(CallerId, Key)>) -> Self {
-        let mut by_digest = Vec::with_capacity(keys.len());
-        for (caller, key) in &keys {
-            by_digest.push(Listed::new(*caller, key, key.digest, None));
-            if let Some(previous) = &key.previous {
-                by_digest.push(Listed::new(*caller, key, previous.digest, Some(previous.until)));
+    pub fn build(self) -> Keys {
+        let Self { text, mut records, mut by_digest } = self;
+        by_digest.sort_by_key(|listed| listed.digest.halves());
+        for (place, listed) in (0..).zip(&by_digest) {
+            let Some(record) = records.get_mut(listed.caller.index()) else { continue };
+            if listed.previous {
+                record.previous = Some(place);
+            } else {
+                record.digest = place;
             }
         }
-        by_digest.sort_by_key(|listed| listed.digest.halves());
-        Self { keys, by_digest }
+        Keys { text: text.into(), records: records.into(), by_digest: by_digest.into() }
+    }
+}
+
+impl Keys {
+    /// Takes over keys and their places in the matrix, as [`KeysBuilder`] does.
+    #[must_use]
+    pub fn new<'a>(keys: impl IntoIterator<Item = (CallerId, Key<'a>)>) -> Self {
+        let mut builder = KeysBuilder::default();
+        for (caller, key) in keys {
+            builder.push(caller, &key);
+        }
+        builder.build()
+    }
+
+    /// Whether no two of them have the same id, and no two texts the same digest.
+    #[must_use]
+    pub fn are_distinct(&self) -> bool {
+        let mut ids: Vec<&str> = self.iter().map(|(_, key)| key.id.as_str()).collect();
+        ids.sort_unstable();
+        let apart = self.by_digest.iter().zip(self.by_digest.iter().skip(1));
+        let mut digests = apart.map(|(one, next)| one.digest.precedes(&next.digest));
+        ids.len() == self.len()
+            && ids.iter().zip(ids.iter().skip(1)).all(|(one, next)| one != next)
+            && digests.all(|apart| apart)
     }
 
     /// Whose key has this digest, if it counts now.
@@ -239,15 +327,24 @@ impl Keys {
     /// # Errors
     /// When there is none, or it is switched off, expired or replaced.
     pub fn identify(&self, digest: &KeyDigest, now: Timestamp) -> Result<CallerId, KeyFault> {
+        self.nearest(digest).map_or(Err(KeyFault::Unknown), |listed| listed.judge(digest, now))
+    }
+
+    fn nearest(&self, digest: &KeyDigest) -> Option<&Listed> {
         let place = self.by_digest.partition_point(|listed| listed.digest.precedes(digest));
-        let nearest = self.by_digest.get(place).or(self.by_digest.last());
-        nearest.map_or(Err(KeyFault::Unknown), |listed| listed.judge(digest, now))
+        self.by_digest.get(place).or(self.by_digest.last())
+    }
+
+    /// Whose digest this is, whether or not the key counts.
+    #[must_use]
+    pub fn holder(&self, digest: &KeyDigest) -> Option<CallerId> {
+        self.nearest(digest).filter(|listed| listed.digest == *digest).map(|listed| listed.caller)
     }
 
     /// The key of a caller.
     #[must_use]
-    pub fn of(&self, caller: CallerId) -> Option<&Key> {
-        self.keys.get(caller.index()).map(|(_, key)| key)
+    pub fn of(&self, caller: CallerId) -> Option<Key<'_>> {
+        self.records.get(caller.index()).and_then(|record| self.read(record))
     }
 
     /// The number of a caller's key.
@@ -258,25 +355,51 @@ impl Keys {
 
     /// The key with this name or id.
     #[must_use]
-    pub fn find(&self, name_or_id: &str) -> Option<(CallerId, &Key)> {
-        self.iter().find(|(_, key)| key.name.as_str() == name_or_id || key.id == name_or_id)
+    pub fn find(&self, name_or_id: &str) -> Option<(CallerId, Key<'_>)> {
+        self.iter().find(|(_, key)| key.name.as_str() == name_or_id || key.id.as_str() == name_or_id)
     }
 
     /// All keys, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = (CallerId, &Key)> {
-        self.keys.iter().map(|(caller, key)| (*caller, key))
+    pub fn iter(&self) -> impl Iterator<Item = (CallerId, Key<'_>)> {
+        self.records.iter().filter_map(|record| Some((record.caller, self.read(record)?)))
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.records.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.records.is_empty()
+    }
+
+    fn read(&self, record: &Record) -> Option<Key<'_>> {
+        let text = self.text.get(usize::try_from(record.text).ok()?..)?;
+        let (id, text) = text.split_at_checked(record.id.into())?;
+        let (name, text) = text.split_at_checked(record.name.into())?;
+        let note = text.get(..record.note.into())?;
+        let listed = |place: u32| self.by_digest.get(usize::try_from(place).ok()?);
+        let previous = match record.previous {
+            Some(place) => {
+                let listed = listed(place)?;
+                Some(Previous { digest: listed.digest, until: Moment(listed.superseded).time()? })
+            }
+            None => None,
+        };
+        Some(Key {
+            id: KeyId(id),
+            name: KeyName(name),
+            status: record.status,
+            created: record.created.time(),
+            regenerated: record.regenerated.time(),
+            expires: record.expires.time(),
+            note: (!note.is_empty()).then_some(Note(note)),
+            digest: listed(record.digest)?.digest,
+            previous,
+        })
     }
 }
 
@@ -285,6 +408,7 @@ mod tests {
     use super::*;
     use crate::domain::credential::ScopeByPermission;
     use crate::domain::matrix::Matrix;
+    use crate::domain::permission::Permission;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -293,15 +417,17 @@ mod tests {
     fn keys(status: Status, expires: Option<&str>, until: Option<&str>) -> Keys {
         let caller = Matrix::new([ScopeByPermission::default()]).callers().next().unwrap();
         let key = Key {
-            id: "key_1".into(),
+            id: KeyId::parse("key_1").unwrap(),
             name: KeyName::parse("app").unwrap(),
             status,
             created: None,
+            regenerated: None,
             expires: expires.map(at),
+            note: None,
             digest: KeyDigest::of(b"new"),
             previous: until.map(|until| Previous { digest: KeyDigest::of(b"old"), until: at(until) }),
         };
-        Keys::new(vec![(caller, key)])
+        Keys::new([(caller, key)])
     }
 
     #[test]
@@ -331,15 +457,17 @@ mod tests {
         for count in [0, 1, 2, 3, 10, 100, 1_000] {
             let matrix = Matrix::new(vec![ScopeByPermission::default(); count]);
             let key = |number: usize| Key {
-                id: text(number),
+                id: KeyId::parse("key_1").unwrap(),
                 name: KeyName::parse("app").unwrap(),
                 status: Status::Active,
                 created: None,
+                regenerated: None,
                 expires: None,
+                note: None,
                 digest: KeyDigest::of(text(number).as_bytes()),
                 previous: None,
             };
-            let keys = Keys::new(matrix.callers().zip((0..count).map(key)).collect());
+            let keys = Keys::new(matrix.callers().zip((0..count).map(key)));
             for (number, caller) in matrix.callers().enumerate() {
                 assert_eq!(keys.identify(&KeyDigest::of(text(number).as_bytes()), now), Ok(caller));
             }
@@ -351,12 +479,69 @@ mod tests {
     }
 
     #[test]
-    fn names_are_plain_words() {
-        for name in ["a", "billing-dashboard", "app_2.eu", "7"] {
-            assert!(KeyName::parse(name).is_ok(), "{name}");
+    fn a_key_reads_back_as_it_was_taken_over() {
+        let matrix = Matrix::new(vec![ScopeByPermission::default(); 3]);
+        let texts = ["zero", "one", "two"];
+        let given = |number: usize| {
+            let later = number == 1;
+            Key {
+                id: KeyId::parse(["key_a", "key_bb", "key_c"][number]).unwrap(),
+                name: KeyName::parse(texts[number]).unwrap(),
+                status: if later { Status::Inactive } else { Status::Active },
+                created: later.then(|| at("2026-01-01T00:00:00Z")),
+                regenerated: later.then(|| at("2026-02-01T00:00:00Z")),
+                expires: later.then(|| at("9999-12-30T00:00:00Z")),
+                note: later.then(|| Note::parse("na\u{ef}ve").unwrap()),
+                digest: KeyDigest::of(texts[number].as_bytes()),
+                previous: later
+                    .then(|| Previous { digest: KeyDigest::of(b"before"), until: at("2026-03-01T00:00:00Z") }),
+            }
+        };
+        let keys = Keys::new(matrix.callers().zip((0..3).map(given)));
+        for (number, (caller, key)) in keys.iter().enumerate() {
+            let shown = |key: &Key<'_>| {
+                let digests = [Some(key.digest), key.previous.map(|previous| previous.digest)];
+                format!("{key:?} {:?}", digests.map(|digest| digest.map(|digest| digest.to_string())))
+            };
+            assert_eq!(shown(&key), shown(&given(number)));
+            assert_eq!(keys.of(caller).map(|key| shown(&key)), Some(shown(&key)));
+            assert_eq!(keys.find(key.id.as_str()).map(|(caller, _)| caller), Some(caller));
+            assert_eq!(keys.find(key.name.as_str()).map(|(caller, _)| caller), Some(caller));
+            assert_eq!(keys.holder(&key.digest), Some(caller));
         }
-        for name in ["", "-a", ".a", "a b", "a/b", "a\n", "caf\u{e9}", "cbgw_0123456789", &"x".repeat(65)] {
-            assert_eq!(KeyName::parse(name), Err(KeyNameError), "{name}");
-        }
+        assert_eq!(keys.holder(&KeyDigest::of(b"before")), matrix.callers().nth(1));
+        assert_eq!(keys.holder(&KeyDigest::of(b"nobody's")), None);
+        assert!(keys.find("zer").is_none() && keys.find("zeroone").is_none());
+        assert!(keys.are_distinct());
+        let with = |change: &dyn Fn(&mut Key<'_>)| {
+            let mut last = given(2);
+            change(&mut last);
+            Keys::new(matrix.callers().zip([given(0), given(1), last]))
+        };
+        assert!(!with(&|key| key.id = given(0).id).are_distinct());
+        assert!(!with(&|key| key.digest = given(0).digest).are_distinct());
+        assert!(!with(&|key| key.digest = KeyDigest::of(b"before")).are_distinct());
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_are_kept_in_little_memory() {
+        let matrix_row = Permission::COUNT * size_of::<u32>();
+        let each = size_of::<Record>() + size_of::<Listed>() + matrix_row;
+        assert!(each <= 136, "{each} bytes beside the text of id, name and note");
+    }
+
+    #[test]
+    fn an_overlap_ends_with_the_key() {
+        let key = |expires, until| keys(Status::Active, expires, until);
+        let overlap = |keys: Keys, now: &str| {
+            let until = keys.iter().next().unwrap().1.overlap(at(now));
+            until.map(|until| until.to_string())
+        };
+        let (day, later) = ("2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z");
+        assert_eq!(overlap(key(None, None), "2026-05-01T00:00:00Z"), None);
+        assert_eq!(overlap(key(None, Some(day)), "2026-05-01T00:00:00Z").as_deref(), Some(day));
+        assert_eq!(overlap(key(Some(later), Some(day)), "2026-05-01T00:00:00Z").as_deref(), Some(day));
+        assert_eq!(overlap(key(Some(day), Some(later)), "2026-05-01T00:00:00Z").as_deref(), Some(day));
+        assert_eq!(overlap(key(None, Some(day)), day), None);
     }
 }
