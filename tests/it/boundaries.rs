@@ -45,8 +45,8 @@ fn only_inject_takes_a_credential_out_of_its_type() {
 }
 
 #[test]
-fn only_key_create_and_the_demo_show_a_key_and_only_issue_makes_one() {
-    assert_eq!(files_with(&["expose_once"]), ["cli/demo.rs", "cli/key.rs", "domain/secret.rs"]);
+fn only_key_commands_and_the_demo_show_a_key_and_only_issue_makes_one() {
+    assert_eq!(files_with(&["expose_once"]), ["cli/demo.rs", "cli/key/change.rs", "domain/secret.rs"]);
     assert_eq!(files_with(&["IssuedKey::new"]), ["keys/issue.rs"]);
 }
 

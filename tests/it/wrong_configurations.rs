@@ -597,6 +597,22 @@ fn keys_and_grants() {
 }
 
 #[test]
+fn notes_and_times_of_keys() {
+    let long_note = format!("id = \"key_other\"\nnote = \"{}\"", "x".repeat(201));
+    single_mistakes(
+        "wrong_key_notes",
+        &[
+            ("a regeneration on a day", K, "id = \"key_other\"", "id = \"key_other\"\nregenerated = 2026-11-22"),
+            ("an empty note", K, "id = \"key_other\"", "id = \"key_other\"\nnote = \" \""),
+            ("a note of two lines", K, "id = \"key_other\"", "id = \"key_other\"\nnote = \"one\\ntwo\""),
+            ("a note of 201 characters", K, "id = \"key_other\"", &long_note),
+            ("a note that is a number", K, "id = \"key_other\"", "id = \"key_other\"\nnote = 17"),
+            ("a key in a note", K, "id = \"key_other\"", "id = \"key_other\"\nnote = \"it is cbgw_PLANTEDGATEWAYKEY\""),
+        ],
+    );
+}
+
+#[test]
 fn files_of_another_kind() {
     let mut cases = Cases::default();
     for (name, file, content) in [
