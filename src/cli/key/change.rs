@@ -14,7 +14,7 @@ use super::super::{Context, explain};
 use super::diff::unified;
 
 /// When a change is in force.
-pub(super) const IN_FORCE: &str = "A running gateway takes it over when it is restarted.";
+pub(super) const IN_FORCE: &str = "A running gateway takes it over by itself.";
 
 /// The configuration with what stands in the key file, and the key file, locked.
 pub(super) struct Opened {
