@@ -10,6 +10,7 @@ use crate::domain::secret::CredentialSecret;
 use crate::keys::Keys;
 use crate::known::Known;
 use crate::limit::Limits;
+use crate::probe::Probes;
 
 /// Policy, keys, secrets and limits, as one configuration gave them.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub keys: Keys,
     /// What shapes traffic.
     pub limits: Limits,
+    /// When credentials are probed.
+    pub probes: Probes,
     /// What was learned of ClickBank under it.
     pub known: Known,
     secrets: Vec<CredentialSecret>,
@@ -31,7 +34,13 @@ impl Snapshot {
     /// they were not read.
     #[must_use]
     pub fn new(policy: Policy, keys: Keys, limits: Limits, secrets: Vec<CredentialSecret>) -> Self {
-        Self { policy, keys, limits, known: Known::default(), secrets, generation: 1 }
+        Self { policy, keys, limits, probes: Probes::default(), known: Known::default(), secrets, generation: 1 }
+    }
+
+    /// This one, with credentials probed as these say.
+    #[must_use]
+    pub fn probing(self, probes: Probes) -> Self {
+        Self { probes, ..self }
     }
 
     /// This one, as what comes after `before`: a credential that stayed as it was keeps what was found out about it.

@@ -97,7 +97,7 @@ impl Forward {
 
     async fn exchange(
         &self,
-        caller: CallerId,
+        caller: Option<CallerId>,
         changes: Changes,
         request: Request<Empty<Bytes>>,
     ) -> Result<Response<UpstreamBody>, Error> {
@@ -117,7 +117,8 @@ struct Network {
     connector: Connector,
     /// Each caller's own connections, for its reads. Should an answer ever be taken for that of another request, it was
     /// asked for by the same caller.
-    reads: DashMap<CallerId, Pool>,
+    /// The gateway's own, on nobody's behalf, are apart as well.
+    reads: DashMap<Option<CallerId>, Pool>,
     /// Connections that carry one request each.
     once: Pool,
 }
@@ -137,7 +138,7 @@ impl Network {
     }
 
     /// The connections for a caller's reads.
-    fn reads_of(&self, caller: CallerId) -> Pool {
+    fn reads_of(&self, caller: Option<CallerId>) -> Pool {
         if let Some(pool) = self.reads.get(&caller) {
             return pool.clone();
         }
@@ -150,7 +151,11 @@ impl Network {
 
     /// Sends a read, and once more if the connection was one that had been kept and died without a byte of an answer:
     /// most likely it was dead before. A read changes nothing, so it does not matter whether it arrived twice.
-    async fn read(&self, caller: CallerId, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
+    async fn read(
+        &self,
+        caller: Option<CallerId>,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Response<UpstreamBody>, Error> {
         let again = request.clone();
         match self.reads_of(caller).request(request).await {
             Err(error) if died_unanswered(&error) => self.once(again).await,

@@ -132,7 +132,7 @@ pub struct Guard {
     memory: Arc<Semaphore>,
     /// In pieces, what one caller may have in use: half, so that one who takes its answers slowly leaves the other half.
     share: usize,
-    shares: Arc<DashMap<CallerId, Arc<Semaphore>>>,
+    shares: Arc<DashMap<Option<CallerId>, Arc<Semaphore>>>,
 }
 
 impl Guard {
@@ -155,7 +155,7 @@ impl Guard {
 
     /// Memory for a caller's answer. `None` when there is none: waiting here could wait for ever, since others may hold
     /// what is needed, and wait as well.
-    fn acquire(&self, caller: CallerId, pieces: u32) -> Option<Memory> {
+    fn acquire(&self, caller: Option<CallerId>, pieces: u32) -> Option<Memory> {
         let share = Arc::clone(&*self.shares.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(self.share))));
         Some(Memory {
             of_caller: share.try_acquire_many_owned(pieces).ok()?,
@@ -296,6 +296,7 @@ impl Guard {
         let Received { sending, response, began, deadline } = received;
         let (head, body) = response.into_parts();
         let (changes, status) = (sending.changes, head.status);
+        note_refusal(&sending.proven, status);
         let bare = if changes == Changes::Nothing { Bare::Count } else { Bare::Name };
         let end = end(&head.headers, &body);
         let mut taken = Taken::default();
@@ -352,6 +353,21 @@ impl Step for Guard {
         let (changes, status, large) = (read.sending.changes, read.status, read.body().len() > LARGE);
         let released = aside_if(large, move || read.into_guarded()).await;
         released.ok_or_else(|| Fault::BrokenOff.rejection_of(changes, status))?
+    }
+}
+
+/// Notes that ClickBank refused a call, in which case the credential may be dead, or answered one, in which case it is
+/// not. Which of both it is that refuses is not for a call to say: whoever asks for what belongs to others is refused as
+/// a dead credential is.
+fn note_refusal(proven: &Proven, status: StatusCode) {
+    let credentials = &proven.passage().snapshot.policy.credentials;
+    // A question on nobody's behalf is a probe, and whoever asked it judges its answer.
+    if let (Some(credential), Some(_)) = (proven.credential(), proven.caller()) {
+        match status.as_u16() {
+            401 | 403 => credentials.suspect(credential),
+            200..=299 => credentials.trust_again(credential),
+            _ => {}
+        }
     }
 }
 
@@ -488,9 +504,9 @@ mod tests {
     use crate::domain::matrix::Matrix;
 
     /// With memory of so many pieces, and answers of at most one.
-    fn guard(pieces: usize) -> (Guard, Vec<CallerId>) {
+    fn guard(pieces: usize) -> (Guard, Vec<Option<CallerId>>) {
         let guard = Guard::with(PIECE, pieces * PIECE);
-        (guard, Matrix::new(vec![ScopeByPermission::default(); 3]).callers().collect())
+        (guard, Matrix::new(vec![ScopeByPermission::default(); 3]).callers().map(Some).collect())
     }
 
     #[tokio::test]
