@@ -21,7 +21,7 @@ use crate::health::{Health, serve_health};
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
 use crate::pipeline::{Shared, pipeline, probing};
-use crate::probe::{self, Prober};
+use crate::probe::{self, Prober, StandIns};
 use crate::reload::{self, Outcome, Reload};
 
 /// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
@@ -255,7 +255,7 @@ fn credential_states(policy: &Policy) -> Vec<CredentialState> {
     let credentials = &policy.credentials;
     let state = |(id, name, _): (CredentialId, &str, &_)| {
         let is_dead = credentials.is_dead(id);
-        let stand_ins = is_dead.then(|| probe::stand_ins(policy, id)).unwrap_or_default();
+        let stand_ins = if is_dead { probe::stand_ins(policy, id) } else { StandIns::default() };
         CredentialState {
             name: name.to_owned(),
             state: credentials.life(id).as_str(),

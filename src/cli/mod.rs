@@ -13,6 +13,7 @@ use crate::domain::secret::{has_secret, without_secrets};
 mod advice;
 mod can_i;
 mod check;
+mod credential;
 mod demo;
 mod endpoints;
 mod find;
@@ -86,6 +87,9 @@ enum Command {
     /// Create and list keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Try the credentials at ClickBank
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
     /// Show who may do what: ClickBank's Quick View, for all keys
     Matrix(matrix::MatrixCommand),
     /// Say whether a key may make a call, why, and what would mend it
@@ -149,6 +153,7 @@ impl Arguments {
             Command::Demo(demo) => demo.run(),
             Command::Simulate(simulate) => simulate.run(&context),
             Command::Key(key) => key.run(&context),
+            Command::Credential(credential) => credential.run(&context),
             Command::Matrix(matrix) => matrix.run(&context),
             Command::CanI(can_i) => can_i.run(&context),
             Command::Endpoints(endpoints) => endpoints.run(&context),

@@ -17,7 +17,7 @@ mod shell;
 
 use shell::{Done, PLANTED, Shell};
 
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &["init"],
     &["serve"],
     &["check"],
@@ -29,6 +29,8 @@ const COMMANDS: [&[&str]; 14] = [
     &["key"],
     &["key", "create"],
     &["key", "list"],
+    &["credential"],
+    &["credential", "check"],
     &["matrix"],
     &["can-i"],
     &["endpoints"],

@@ -258,8 +258,13 @@ async fn what_a_caller_is_refused_proves_nothing_however_often() {
     let scene = scene(&setup, &[("hammered", &["acme"]), ("hammered-spare", &["acme"])]).await;
     let foreign = {
         let world = scene.world();
-        let mut orders = world.records().orders.iter();
-        orders.find(|order| order.seller.as_str() == "zenith" && order.affiliate.is_none()).unwrap().receipt.clone()
+        let records = world.records();
+        let is_foreign = |receipt: &str| {
+            records.orders_of(receipt).all(|order| {
+                order.seller.as_str() == "zenith" && order.affiliate.is_none() && order.joint_ventures.is_empty()
+            })
+        };
+        records.orders.iter().find(|order| is_foreign(&order.receipt)).unwrap().receipt.clone()
     };
     let heard = emissions::listen();
     for _ in 0..40 {
@@ -294,7 +299,77 @@ async fn without_an_equal_one_nothing_is_widened() {
     }
     assert_eq!(keys_of(&scene, "/", before).into_keys().collect::<Vec<_>>(), ["lonely"]);
     let out = status(&scene).await;
-    assert!(out.contains(" lonely: dead, and none of equal reach is in its place; reach not seen\n"), "{out}");
+    assert!(out.contains(" lonely: dead, and none of equal reach is in its place; reach as declared\n"), "{out}");
+}
+
+#[tokio::test]
+async fn credential_check_compares_what_clickbank_gives_with_what_is_declared() {
+    let setup = Setup::new()
+        .credential("checked-right", &everything_on("[\"acme\"]"))
+        .credential("checked-wide", "orders_read = [\"acme\"]\nproducts = [\"acme\"]")
+        .credential("checked-narrow", "orders_read = [\"acme\", \"zenith\"]\nanalytics = [\"acme\", \"acmeaff\"]")
+        .credential("checked-all", "orders_read = \"all\"\nproducts = \"all\"\nanalytics = \"all\"")
+        .credential("checked-mute", "subscription_modification = [\"acme\"]")
+        .caller("app", &everything_on("[\"acme\"]"));
+    let keys: [(&str, &[&str]); 5] = [
+        ("checked-right", &["acme"]),
+        ("checked-wide", &["acme", "zenith"]),
+        ("checked-narrow", &["acme"]),
+        ("checked-all", &["acme", "acmeaff", "zenith", "orbit"]),
+        ("checked-mute", &["acme"]),
+    ];
+    let scene = scene(&setup, &keys).await;
+    let file = &scene.written.file;
+    let check = async |names: &[&str]| run(file, &[&["credential", "check"], names].concat()).await;
+
+    let (code, out, err) = check(&["checked-right", "checked-all"]).await;
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    for line in [
+        "CREDENTIAL     PERMISSION                 DECLARED      FOUND",
+        "checked-right  products                   acme          acme",
+        "checked-right  orders_write               acme          no read shows it",
+        "checked-all    orders_read                All Accounts  acme, acmeaff, zenith, orbit",
+        "2 of 2 as declared; ",
+    ] {
+        assert!(out.contains(line), "{line}\n{out}");
+    }
+
+    let (code, out, err) = check(&["checked-wide", "checked-narrow"]).await;
+    assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");
+    for line in [
+        "checked-wide: orders_read: reach found wider: ClickBank also gives `zenith`\n    add it to orders_read in \
+         [credentials.checked-wide.reach], or give ClickBank's key fewer nicknames\n",
+        "checked-wide: products: reach found wider: ClickBank also gives `zenith`\n",
+        "checked-wide: analytics: reach found wider: ClickBank also gives `acme`, `zenith`\n",
+        "checked-narrow: orders_read: reach found narrower: ClickBank does not give `zenith`\n    tick it for \
+         ClickBank's key, or remove it from orders_read in [credentials.checked-narrow.reach]\n",
+        "checked-narrow: analytics: reach found narrower: ClickBank does not give `acmeaff`\n",
+    ] {
+        assert!(out.contains(line), "{line}\n{out}");
+    }
+
+    // What is dead is said to be, and nothing else of it.
+    for status in [StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED] {
+        let fault = kill(&scene, "checked-right", status);
+        let (code, out, _) = check(&["checked-right", "--output", "json"]).await;
+        let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let credential = &told["credentials"][0];
+        assert_eq!((code, &credential["state"]), (Some(1), &"dead".into()), "{out}");
+        assert_eq!(credential["differences"].as_array().unwrap().len(), 1, "{out}");
+        assert!(scene.simulator.remove_fault(fault));
+    }
+    // Nor is anything made of what says nothing.
+    let fault = kill(&scene, "checked-right", StatusCode::BAD_GATEWAY);
+    let (code, out, err) = check(&["checked-right"]).await;
+    assert_eq!(code, Some(2), "{out}");
+    assert!(err.contains("it could not be told of checked-right") && out.contains("could not be told"), "{out}{err}");
+    assert!(scene.simulator.remove_fault(fault));
+
+    let (code, out, _) = check(&["checked-mute"]).await;
+    assert_eq!(code, Some(1), "ClickBank gives it more: {out}");
+    assert!(out.contains("subscription_modification  acme      no read shows it"), "{out}");
+    let (code, _, err) = check(&["checked-rihgt"]).await;
+    assert!(code == Some(2) && err.contains("did you mean `checked-right`?"), "{err}");
 }
 
 #[tokio::test]
