@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use crate::domain::endpoint::Method;
+use crate::domain::permission::PermissionSet;
 use crate::domain::secret::KEY_PREFIX;
 use crate::listen::Peer;
 use crate::rejection::Rejection;
@@ -241,6 +242,10 @@ impl Record {
         let policy = &self.snapshot.policy;
         let key = facts.caller.and_then(|caller| self.snapshot.keys.of(caller));
         let endpoint = facts.endpoint.and_then(|id| policy.catalogue.endpoint(id));
+        if let Some(caller) = facts.caller {
+            let permissions = endpoint.map_or_else(PermissionSet::default, |endpoint| endpoint.permissions);
+            self.snapshot.used.note(caller, permissions, &facts.nicknames, SystemTime::now());
+        }
         let refusal = rejection.map(|rejection| rejection.code().as_str());
         let error = if status.is_none() { Some("caller-gone") } else { refusal };
         let decision = match (facts.allowed_because, rejection) {

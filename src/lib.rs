@@ -24,6 +24,8 @@ pub mod known;
 // One generation of everything that decides about a request.
 pub mod snapshot;
 
+// When keys were last used.
+pub mod last_use;
 // The outermost layer: one record per request.
 pub mod audit;
 // ClickBank's limits, held fairly for all callers.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Config, Findings, Fixed, Problem, Secrets, WatchedFile};
 use crate::health::Health;
+use crate::last_use::LastUse;
 use crate::snapshot::Snapshot;
 
 /// How often the files are looked at. Events come sooner, but not from every file system, nor from behind every mount.
@@ -66,6 +67,7 @@ pub struct Reload {
     current: Arc<ArcSwap<Snapshot>>,
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     health: Arc<Health>,
+    last_use: Arc<LastUse>,
     state: Mutex<State>,
     /// Held while files are read, so that what was read last is in force last.
     reading: Mutex<()>,
@@ -91,6 +93,7 @@ impl Reload {
         current: Arc<ArcSwap<Snapshot>>,
         tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
         health: Arc<Health>,
+        last_use: Arc<LastUse>,
     ) -> Self {
         let state = State {
             sources,
@@ -101,7 +104,7 @@ impl Reload {
             replaced: Vec::new(),
         };
         let (reading, readings) = (Mutex::default(), watch::Sender::new(0));
-        Self { file, fixed, current, tls, health, state: Mutex::new(state), reading, readings }
+        Self { file, fixed, current, tls, health, last_use, state: Mutex::new(state), reading, readings }
     }
 
     /// How the configuration that serves stands to the files.
@@ -206,11 +209,22 @@ impl Reload {
         let unused = {
             let mut state = self.state();
             let replaced = std::mem::take(&mut state.replaced);
-            let (unused, used) = replaced.into_iter().partition(|snapshot| Arc::strong_count(snapshot) == 1);
+            let (unused, used): (Vec<_>, _) =
+                replaced.into_iter().partition(|snapshot| Arc::strong_count(snapshot) == 1);
             state.replaced = used;
             unused
         };
-        drop::<Vec<_>>(unused);
+        for snapshot in unused {
+            self.last_use.gather(&snapshot);
+        }
+    }
+
+    /// Gathers when keys were used under every snapshot that there still is.
+    pub(crate) fn gather_last_use(&self) {
+        let replaced = self.state().replaced.clone();
+        for snapshot in replaced.iter().chain([&*self.current.load()]) {
+            self.last_use.gather(snapshot);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Listening, connections, and the end of both.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +18,7 @@ use crate::connection::{self, Reception, Slots};
 use crate::domain::credential::CredentialId;
 use crate::domain::matrix::Policy;
 use crate::health::{Health, serve_health};
+use crate::last_use::LastUse;
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
 use crate::pipeline::{Shared, pipeline, probing};
@@ -28,6 +29,9 @@ use crate::reload::{self, Outcome, Reload};
 const OTHER_FILES: u64 = 1_536;
 /// How often the count of the day's requests is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
+/// When keys were last used is written down every so many times that the count is: with 100,000 keys it is megabytes, and
+/// nobody counts on the last minute of it.
+const ROUNDS_PER_LAST_USE: u32 = 12;
 
 /// Why the gateway could not start.
 #[derive(Debug, Error)]
@@ -61,10 +65,18 @@ pub struct Gateway {
     stop_health: CancellationToken,
     connections: TaskTracker,
     background: TaskTracker,
-    quota: Arc<Quota>,
     pace: Arc<Pace>,
     reload: Arc<Reload>,
-    state: Option<std::path::PathBuf>,
+    state: Option<State>,
+}
+
+/// What is kept in the state directory.
+#[derive(Clone, Debug)]
+struct State {
+    directory: PathBuf,
+    quota: Arc<Quota>,
+    last_use: Arc<LastUse>,
+    reload: Arc<Reload>,
 }
 
 impl Gateway {
@@ -73,11 +85,12 @@ impl Gateway {
     /// # Errors
     /// When an address cannot be listened on or the state directory cannot be used. Then nothing is left behind.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let quota = match &config.state {
+        let (quota, last_use) = match &config.state {
             Some(directory) => open_state(directory)
                 .map_err(|source| StartError::State { directory: directory.display().to_string(), source })?,
-            None => Quota::default(),
+            None => (Quota::default(), LastUse::default()),
         };
+        let last_use = Arc::new(last_use);
         let (listener, address) = bind(&config.listen.address, Access::Umask).await?;
         let on_health = |source| StartError::Listen { address: config.health.to_string(), source };
         let health_listener = TcpListener::bind(config.health).await.map_err(on_health)?;
@@ -101,7 +114,15 @@ impl Gateway {
             Arc::clone(&shared.current),
             tls.clone(),
             Arc::clone(&health),
+            Arc::clone(&last_use),
         );
+        let reload = Arc::new(reload);
+        let state = config.state.map(|directory| State {
+            directory,
+            quota: Arc::clone(&shared.quota),
+            last_use,
+            reload: Arc::clone(&reload),
+        });
         let gateway = Self {
             address,
             health_address,
@@ -111,10 +132,9 @@ impl Gateway {
             stop_health: CancellationToken::new(),
             connections: TaskTracker::new(),
             background: TaskTracker::new(),
-            quota: Arc::clone(&shared.quota),
             pace: Arc::clone(&shared.pace),
-            reload: Arc::new(reload),
-            state: config.state,
+            reload,
+            state,
         };
         let accept = Accept {
             listener,
@@ -136,13 +156,22 @@ impl Gateway {
             let office = gateway.office(&shared, config.upstream.authority.to_string());
             gateway.background.spawn(crate::admin::serve(listener, admin.token, office, gateway.stop_health.clone()));
         }
-        if let Some(directory) = gateway.state.clone() {
-            let (quota, stop) = (Arc::clone(&gateway.quota), gateway.stop.clone());
+        if let Some(state) = gateway.state.clone() {
+            let stop = gateway.stop.clone();
             gateway.background.spawn(async move {
-                while timeout(SAVE_EVERY, stop.cancelled()).await.is_err() {
-                    let (quota, directory) = (Arc::clone(&quota), directory.clone());
+                for round in 1_u32.. {
+                    if timeout(SAVE_EVERY, stop.cancelled()).await.is_ok() {
+                        return;
+                    }
+                    let state = state.clone();
                     // Writing may wait for the disk. Should it panic, the next round tries again.
-                    let _ = tokio::task::spawn_blocking(move || save(&quota, &directory)).await;
+                    let _ = tokio::task::spawn_blocking(move || {
+                        state.save_quota();
+                        if round.is_multiple_of(ROUNDS_PER_LAST_USE) {
+                            state.save_last_use();
+                        }
+                    })
+                    .await;
                 }
             });
         }
@@ -200,8 +229,9 @@ impl Gateway {
         self.stop.cancel();
         self.connections.close();
         let finished = timeout(deadline, self.connections.wait()).await.is_ok();
-        if let Some(directory) = &self.state {
-            save(&self.quota, directory);
+        if let Some(state) = &self.state {
+            state.save_quota();
+            state.save_last_use();
         }
         self.stop_health.cancel();
         self.background.close();
@@ -296,16 +326,27 @@ async fn bind(address: &ListenAddress, access: Access) -> Result<(Listener, List
     Ok((listener, address))
 }
 
-fn open_state(directory: &Path) -> io::Result<Quota> {
+fn open_state(directory: &Path) -> io::Result<(Quota, LastUse)> {
     std::fs::create_dir_all(directory)?;
     // Whether it can be written shows now, and not when the first count is lost.
     tempfile::NamedTempFile::new_in(directory)?.close()?;
-    Quota::load(directory)
+    Ok((Quota::load(directory)?, LastUse::load(directory)?))
 }
 
-fn save(quota: &Quota, directory: &Path) {
-    if let Err(error) = quota.save(directory) {
-        tracing::error!(directory = %directory.display(), %error, "the count of the day's requests cannot be written");
+impl State {
+    fn save_quota(&self) {
+        if let Err(error) = self.quota.save(&self.directory) {
+            let directory = self.directory.display();
+            tracing::error!(%directory, %error, "the count of the day's requests cannot be written");
+        }
+    }
+
+    fn save_last_use(&self) {
+        self.reload.gather_last_use();
+        if let Err(error) = self.last_use.save(&self.directory, SystemTime::now()) {
+            let directory = self.directory.display();
+            tracing::error!(%directory, %error, "when keys were last used cannot be written");
+        }
     }
 }
 

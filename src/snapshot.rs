@@ -9,6 +9,7 @@ use crate::domain::permission::Permission;
 use crate::domain::secret::CredentialSecret;
 use crate::keys::Keys;
 use crate::known::Known;
+use crate::last_use::Used;
 use crate::limit::Limits;
 use crate::probe::Probes;
 
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub probes: Probes,
     /// What was learned of ClickBank under it.
     pub known: Known,
+    /// Which keys and grants were used under it.
+    pub used: Used,
     secrets: Vec<CredentialSecret>,
     generation: u64,
 }
@@ -34,7 +37,8 @@ impl Snapshot {
     /// they were not read.
     #[must_use]
     pub fn new(policy: Policy, keys: Keys, limits: Limits, secrets: Vec<CredentialSecret>) -> Self {
-        Self { policy, keys, limits, probes: Probes::default(), known: Known::default(), secrets, generation: 1 }
+        let (probes, known, used) = (Probes::default(), Known::default(), Used::default());
+        Self { policy, keys, limits, probes, known, used, secrets, generation: 1 }
     }
 
     /// This one, with credentials probed as these say.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::credential::CredentialId;
 use crate::domain::endpoint::EndpointId;
 use crate::domain::matrix::CallerId;
-use crate::domain::nickname::NicknameId;
+use crate::domain::nickname::{NicknameId, NicknameSet};
 
 /// What is known of a request so far. Stages add to it; the record is written when the request ends.
 ///
@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) caller: Option<CallerId>,
     pub(crate) endpoint: Option<EndpointId>,
     pub(crate) nickname: Option<NicknameId>,
+    /// What it was allowed to be about.
+    pub(crate) nicknames: NicknameSet,
     pub(crate) credential: Option<CredentialId>,
     pub(crate) allowed_because: Option<&'static str>,
     pub(crate) key_fault: Option<&'static str>,

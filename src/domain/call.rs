@@ -290,3 +290,38 @@ impl std::fmt::Debug for Call {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Catalogue;
+    use super::*;
+    use crate::config::built_in_endpoints;
+
+    #[test]
+    fn what_confines_a_call_is_added_where_it_is_missing_and_there_is_room() {
+        let catalogue = Catalogue::new(built_in_endpoints().unwrap());
+        let read = |query: &str| Call::read(&catalogue, "GET", &format!("{API_PREFIX}/orders2/list{query}")).unwrap();
+        for (query, added) in [
+            ("", &["vendor=acme", "role=VENDOR"][..]),
+            ("?role=VENDOR&item=a-1", &["vendor=acme"]),
+            ("?vendor=acme&role=VENDOR", &[]),
+        ] {
+            let mut call = read(query);
+            let endpoint = catalogue.endpoint(call.endpoint()).unwrap();
+            let before = call.target(endpoint);
+            assert_eq!(call.additions(endpoint, "acme"), added, "{query}");
+            assert_eq!(call.confine(endpoint, "acme"), Ok(()));
+            let separator = if before.contains('?') { "&" } else { "?" };
+            let expected = if added.is_empty() { before } else { before + separator + &added.join("&") };
+            assert_eq!(call.target(endpoint), expected, "{query}");
+            assert!(call.additions(endpoint, "acme").is_empty());
+        }
+        // To the last character that ClickBank accepts, and one beyond.
+        let room = MAX_TARGET_LENGTH - format!("{API_PREFIX}/orders2/list?item=&vendor=acme&role=VENDOR").len();
+        for (length, expected) in [(room, Ok(())), (room + 1, Err(CallError::Target(TargetError::TooLong)))] {
+            let mut call = read(&format!("?item={}", "a".repeat(length)));
+            let endpoint = catalogue.endpoint(call.endpoint()).unwrap();
+            assert_eq!(call.confine(endpoint, "acme"), expected);
+        }
+    }
+}

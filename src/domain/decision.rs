@@ -521,4 +521,90 @@ mod tests {
         let shows = |endpoint: &mut Endpoint| endpoint.owner = Owner::Credential;
         assert_eq!(decide("analytics.status", shows, ""), Err(Denial::EndpointBlocked));
     }
+
+    #[test]
+    fn what_is_said_of_an_endpoint_is_what_is_decided() {
+        let as_it_is = |_: &mut Endpoint| {};
+        let changes = |endpoint: &mut Endpoint| endpoint.changes = Changes::Something;
+        let paged = |endpoint: &mut Endpoint| endpoint.paged = true;
+        let no_owner = |endpoint: &mut Endpoint| {
+            let rows = endpoint.rows.take();
+            endpoint.rows = rows.map(|rows| Rows { owner: None, ..rows });
+        };
+        let no_receipt = |endpoint: &mut Endpoint| {
+            let rows = endpoint.rows.take();
+            endpoint.rows = rows.map(|rows| Rows { receipt: None, ..rows });
+        };
+        let confined = "one nickname at a time, as a seller: `vendor` and `role=VENDOR` are added";
+        let exact = "an exact `receipt`, whose order is looked up; else refused";
+        for (like, change, expected) in [
+            ("products.list", &as_it_is as &dyn Fn(&mut Endpoint), "nothing more: the request names the nickname"),
+            ("products.list", &changes, "nothing more: the request names the nickname"),
+            ("analytics.status", &as_it_is, "nothing more"),
+            ("quickstats.list", &as_it_is, "one nickname at a time: `account` is added, rows are judged"),
+            ("quickstats.list", &changes, "refused"),
+            ("orders2.list", &as_it_is, &format!("{confined}, rows are judged")),
+            ("orders2.list", &no_owner, confined),
+            ("orders2.list", &changes, "refused"),
+            ("orders2.get", &as_it_is, "others' rows are cut out"),
+            ("orders2.get", &changes, "refused"),
+            ("orders2.get", &paged, "refused"),
+            ("orders2.get", &no_owner, "refused"),
+            ("quickstats.accounts", &as_it_is, "others' rows are cut out"),
+            ("quickstats.accounts", &paged, "refused"),
+            ("shipping2.list", &as_it_is, exact),
+            ("shipping2.list", &no_owner, "refused"),
+            ("shipping2.list", &changes, "refused"),
+            ("tickets.list", &as_it_is, exact),
+            ("tickets.list", &no_receipt, "refused"),
+            ("tickets.list", &changes, "refused"),
+            ("shipping2.count", &as_it_is, "refused"),
+            ("shipping2.shipnotice.get", &as_it_is, "the order is looked up: all its sellers have to be the caller's"),
+            ("shipping2.shipnotice.get", &changes, "not in this release"),
+            ("tickets.get", &as_it_is, "the ticket and its order are looked up: all sellers have to be the caller's"),
+            ("tickets.get", &changes, "not in this release"),
+        ] {
+            let mut endpoint =
+                built_in_endpoints().unwrap().into_iter().find(|endpoint| endpoint.name == like).unwrap();
+            change(&mut endpoint);
+            assert_eq!(behind_a_wide_credential(&endpoint), expected, "{like}");
+            let query = match endpoint.owner {
+                Owner::Parameter(_) => "?site=a",
+                Owner::AnswerList(_) | Owner::Tickets(_) => "?receipt=ABCD1234",
+                _ => "",
+            };
+            let decided = match decide(like, change, query) {
+                Err(Denial::ConfinedCredentialRequired(_)) => "refused",
+                Err(Denial::NotSupported(_)) => "not in this release",
+                Err(other) => panic!("{like}: {other:?}"),
+                Ok(_) => "allowed",
+            };
+            let said = if ["refused", "not in this release"].contains(&expected) { expected } else { "allowed" };
+            assert_eq!(decided, said, "{like}");
+        }
+    }
+
+    #[test]
+    fn for_a_call_about_somebody_elses_nickname_no_credential_is_proposed() {
+        let mut nicknames = Nicknames::default();
+        let [a, b] = ["a", "b"].map(|name| nicknames.declare(Nickname::parse(name).unwrap(), NicknameKind::Seller));
+        let products = |names: &[Option<NicknameId>]| {
+            let mut scopes = ScopeByPermission::default();
+            scopes.add(Permission::Products, &Scope::only(names.iter().copied().flatten().collect()));
+            scopes
+        };
+        let policy = Policy {
+            catalogue: Catalogue::new(built_in_endpoints().unwrap()),
+            nicknames,
+            credentials: Credentials::new([("both".to_owned(), products(&[a, b]))]),
+            matrix: Matrix::new([products(&[a])]),
+        };
+        let caller = policy.matrix.callers().next().unwrap();
+        for (site, expected) in [("a", false), ("b", true), ("c", true)] {
+            let call = Call::read(&policy.catalogue, "GET", &format!("/rest/1.3/products/list?site={site}")).unwrap();
+            let endpoint = policy.catalogue.endpoint(call.endpoint()).unwrap();
+            let resolution = policy.resolve(caller, endpoint, &call, Named::Nothing);
+            assert_eq!((resolution.outside, resolution.choice.is_none()), (expected, expected), "{site}");
+        }
+    }
 }

@@ -212,12 +212,17 @@ impl Check for Authorize {
                     let mut facts = passage.trail.facts();
                     facts.allowed_because = Some(safeguard.as_str());
                     facts.credential = credential;
+                    facts.nicknames = nicknames;
                 }
                 let permit = Permit { caller, nicknames, credential, safeguard };
                 Ok(Permitted { passage, call, answer, page, permit, named })
             }
             Decision::Deny(denial) => {
-                passage.trail.facts().allowed_because = None;
+                {
+                    let mut facts = passage.trail.facts();
+                    facts.allowed_because = None;
+                    facts.nicknames = NicknameSet::default();
+                }
                 let about = resolution.effective.union(resolution.allowed.declared());
                 let nicknames = policy.nicknames.names(&about).into_iter().map(str::to_owned).collect();
                 Err(Rejection::from_denial(&denial, policy, endpoint.permissions, nicknames))

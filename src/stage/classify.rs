@@ -239,6 +239,46 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_body_is_asked_for_in_no_type() {
+        let nothing = AnswerTypes { json: false, xml: false, text: false, csv: false };
+        let mut headers = HeaderMap::new();
+        for accept in ["application/json", "text/html"] {
+            headers.insert(ACCEPT, accept.parse().unwrap());
+            assert_eq!(answer_type(BOTH, Method::Head, &headers), Ok(None));
+            assert_eq!(answer_type(nothing, Method::Get, &headers), Ok(None));
+            assert_eq!(answer_type(nothing, Method::Head, &headers), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_quality_is_read_as_the_grammar_has_it() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("0.", Some(0)),
+            ("0.5", Some(500)),
+            ("0.25", Some(250)),
+            ("0.123", Some(123)),
+            ("0.999", Some(999)),
+            ("1", Some(1_000)),
+            ("1.", Some(1_000)),
+            ("1.000", Some(1_000)),
+            (".2", Some(200)),
+            ("", None),
+            (".", None),
+            ("0.1234", None),
+            ("0.12a", None),
+            ("0.a", None),
+            ("1.001", None),
+            ("1.1", None),
+            ("2", None),
+            ("01", None),
+            ("-0", None),
+        ] {
+            assert_eq!(thousandths(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn pages_are_counted_from_one() {
         for (value, expected) in [
             ("1", Ok(1)),

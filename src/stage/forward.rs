@@ -21,8 +21,8 @@ use tower::Service;
 
 use crate::config::Upstream;
 use crate::domain::endpoint::Changes;
-use crate::domain::matrix::CallerId;
 use crate::http1::answer::{self, Fault};
+use crate::keys::KeyNumber;
 use crate::rejection::Rejection;
 
 use super::Step;
@@ -97,7 +97,7 @@ impl Forward {
 
     async fn exchange(
         &self,
-        caller: Option<CallerId>,
+        caller: KeyNumber,
         changes: Changes,
         request: Request<Empty<Bytes>>,
     ) -> Result<Response<UpstreamBody>, Error> {
@@ -117,8 +117,7 @@ struct Network {
     connector: Connector,
     /// Each caller's own connections, for its reads. Should an answer ever be taken for that of another request, it was
     /// asked for by the same caller.
-    /// The gateway's own, on nobody's behalf, are apart as well.
-    reads: DashMap<Option<CallerId>, Pool>,
+    reads: DashMap<KeyNumber, Pool>,
     /// Connections that carry one request each.
     once: Pool,
 }
@@ -138,7 +137,7 @@ impl Network {
     }
 
     /// The connections for a caller's reads.
-    fn reads_of(&self, caller: Option<CallerId>) -> Pool {
+    fn reads_of(&self, caller: KeyNumber) -> Pool {
         if let Some(pool) = self.reads.get(&caller) {
             return pool.clone();
         }
@@ -151,11 +150,7 @@ impl Network {
 
     /// Sends a read, and once more if the connection was one that had been kept and died without a byte of an answer:
     /// most likely it was dead before. A read changes nothing, so it does not matter whether it arrived twice.
-    async fn read(
-        &self,
-        caller: Option<CallerId>,
-        request: Request<Empty<Bytes>>,
-    ) -> Result<Response<UpstreamBody>, Error> {
+    async fn read(&self, caller: KeyNumber, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
         let again = request.clone();
         match self.reads_of(caller).request(request).await {
             Err(error) if died_unanswered(&error) => self.once(again).await,
@@ -194,7 +189,7 @@ impl Step for Forward {
         let own = began + self.connect_timeout + self.response_timeout;
         let deadline = sending.proven.passage().budget.map_or(own, |budget| budget.answer_by.min(own));
         let (fault, rejection) =
-            match timeout_at(deadline, self.exchange(sending.proven.caller(), sending.changes, request)).await {
+            match timeout_at(deadline, self.exchange(sending.proven.number(), sending.changes, request)).await {
                 Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
                 Ok(Err(error)) => classify(&error, sending.changes),
                 Err(_) => ("timeout", unanswered(sending.changes, Rejection::UpstreamTimeout)),

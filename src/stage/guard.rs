@@ -17,8 +17,8 @@ use tokio::time::timeout_at;
 use crate::config::Upstream;
 use crate::domain::answer::{self, Bare, End, Flaw, Media};
 use crate::domain::endpoint::Changes;
-use crate::domain::matrix::CallerId;
 use crate::domain::secret::CredentialSecret;
+use crate::keys::KeyNumber;
 use crate::rejection::Rejection;
 
 use super::Step;
@@ -125,6 +125,9 @@ struct Taken {
     memory: Option<Memory>,
 }
 
+/// Callers whose shares are remembered; some megabytes.
+const MAX_SHARES: usize = 16_384;
+
 /// The stage.
 #[derive(Clone, Debug)]
 pub struct Guard {
@@ -132,7 +135,7 @@ pub struct Guard {
     memory: Arc<Semaphore>,
     /// In pieces, what one caller may have in use: half, so that one who takes its answers slowly leaves the other half.
     share: usize,
-    shares: Arc<DashMap<Option<CallerId>, Arc<Semaphore>>>,
+    shares: Arc<DashMap<KeyNumber, Arc<Semaphore>>>,
 }
 
 impl Guard {
@@ -155,7 +158,11 @@ impl Guard {
 
     /// Memory for a caller's answer. `None` when there is none: waiting here could wait for ever, since others may hold
     /// what is needed, and wait as well.
-    fn acquire(&self, caller: Option<CallerId>, pieces: u32) -> Option<Memory> {
+    fn acquire(&self, caller: KeyNumber, pieces: u32) -> Option<Memory> {
+        if self.shares.len() >= MAX_SHARES {
+            // Who has nothing in use has all of its share.
+            self.shares.retain(|_, share| Arc::strong_count(share) > 1);
+        }
         let share = Arc::clone(&*self.shares.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(self.share))));
         Some(Memory {
             of_caller: share.try_acquire_many_owned(pieces).ok()?,
@@ -165,7 +172,7 @@ impl Guard {
 
     /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
     async fn take(&self, proven: &Proven, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
-        let (caller, unproven) = (proven.caller(), proven.is_unproven());
+        let (caller, unproven) = (proven.number(), proven.is_unproven());
         let mut accounted = 0;
         if unproven {
             let pieces = self.max_answer.min(SET_ASIDE).div_ceil(PIECE);
@@ -500,13 +507,11 @@ fn media(value: &[u8]) -> Option<Media> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::credential::ScopeByPermission;
-    use crate::domain::matrix::Matrix;
 
     /// With memory of so many pieces, and answers of at most one.
-    fn guard(pieces: usize) -> (Guard, Vec<Option<CallerId>>) {
+    fn guard(pieces: usize) -> (Guard, Vec<KeyNumber>) {
         let guard = Guard::with(PIECE, pieces * PIECE);
-        (guard, Matrix::new(vec![ScopeByPermission::default(); 3]).callers().map(Some).collect())
+        (guard, (0..3).map(|number| KeyNumber::of(&number.to_string())).collect())
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ use crate::domain::nickname::{NicknameId, NicknameKind, NicknameSet};
 use crate::domain::ownership::{Names, Sellers};
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::rows::{self, ReadError, Reader, Row, Totals, Verdict};
+use crate::keys::KeyNumber;
 use crate::known::{self, Owned};
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
@@ -75,6 +76,12 @@ impl Proven {
 
     pub(super) fn endpoint(&self) -> Option<&Endpoint> {
         self.passage.snapshot.policy.catalogue.endpoint(self.call.endpoint())
+    }
+
+    /// The number of the caller's key, by which what outlives a snapshot is kept for each caller. What the gateway asks on
+    /// nobody's behalf has a number of its own.
+    pub(super) fn number(&self) -> KeyNumber {
+        self.caller().map_or(KeyNumber::NOBODY, |caller| self.passage.snapshot.keys.number(caller))
     }
 
     /// On whose behalf; none where it is nobody's.

@@ -8,7 +8,6 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
 use crate::domain::matrix::CallerId;
-use crate::keys::KeyNumber;
 use crate::limit::{Flights, Limits, Pace, Quota, Spent, TooLate};
 use crate::pipeline::Shared;
 use crate::rejection::{Malformed, Rejection};
@@ -70,7 +69,7 @@ impl Step for Shape {
         if !(proven.is_the_callers() && passage.origin.has_turn()) {
             let left = passage.budget.map(|budget| budget.turn_by.saturating_duration_since(began));
             let patience = Limits { max_wait: left.unwrap_or(limits.max_wait), ..limits };
-            let turn = self.pace.turn(queue(proven.caller(), &passage.snapshot), &patience).await;
+            let turn = self.pace.turn(proven.number(), &patience).await;
             passage.trail.facts().waited += began.elapsed();
             turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
         }
@@ -83,11 +82,6 @@ impl Step for Shape {
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
         Ok(Shaped { proven })
     }
-}
-
-/// Whose turns it takes: the gateway's own questions on nobody's behalf have a queue of their own.
-fn queue(caller: Option<CallerId>, snapshot: &Snapshot) -> KeyNumber {
-    caller.map_or(KeyNumber::NOBODY, |caller| snapshot.keys.number(caller))
 }
 
 fn spent(Spent { retry_after }: Spent) -> Rejection {

@@ -499,3 +499,38 @@ async fn a_look_up_with_another_credential_waits_until_that_was_seen_to_show_eve
         }
     }
 }
+
+#[tokio::test]
+async fn an_answer_may_be_as_large_as_is_configured_and_not_a_byte_larger() {
+    // Room for one answer, of which a part is set aside before anything is read of an order that nobody has proven yet.
+    let upstream = "max_answer = \"8 KiB\"\nanswer_memory = \"8 KiB\"";
+    for (credentials, refused) in [(CONFINED, "answer-too-large"), (WIDE, "not-yours-or-unknown")] {
+        for (length, expected) in [(8 << 10, (200, None)), ((8 << 10) + 1, (0, Some(refused)))] {
+            let gateway = Gateway::new(upstream, credentials, "", move |_| {
+                let order = order("ABCD1234", "acme");
+                (200, JSON, order.clone() + &" ".repeat(length - order.len()))
+            });
+            for _ in 0..3 {
+                let (status, word, body) = gateway.call("GET", "orders2/ABCD1234").await;
+                assert_eq!(word.as_deref(), expected.1, "{length} {credentials}");
+                assert!(expected.1.is_some() || (status, body.len()) == (200, length), "{status} {}", body.len());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_share_in_somebody_elses_upsell_does_not_keep_ones_own_from_being_shown() {
+    let row = |receipt: &str, role: &str, seller: &str| {
+        format!(r#"{{"receipt":"{receipt}","role":"{role}","vendor":"{seller}","affiliate":null}}"#)
+    };
+    let mine = row("ABCD1234", "VENDOR", "acme");
+    // Whose it is cannot be told of a share, so under one's own receipt it is another matter.
+    for (receipt, expected) in [("ZZZZ9999", Ok(format!(r#"{{"orderData":{mine}}}"#))), ("ABCD1234", Err(()))] {
+        let rows = format!(r#"{{"orderData":[{mine},{}]}}"#, row(receipt, "JV_TRADITIONAL", "zenith"));
+        let gateway = Gateway::new("", WIDE, "", move |_| (200, JSON, rows.clone()));
+        let (status, word, body) = gateway.call("GET", "orders2/ABCD1234/upsells").await;
+        let told = if status == 200 { Ok(body) } else { Err(()) };
+        assert_eq!(told, expected, "{receipt} {word:?}");
+    }
+}

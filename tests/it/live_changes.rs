@@ -298,6 +298,7 @@ async fn a_configuration_that_changes_between_reading_and_serving_is_noticed() {
 }
 
 /// How many reloads the load test makes; `CBGW_TEST_RELOADS` asks for more.
+#[expect(clippy::disallowed_methods, reason = "a longer run is asked for in the environment, as proptest does")]
 fn reloads() -> usize {
     std::env::var("CBGW_TEST_RELOADS").map_or(40, |text| text.parse().expect("CBGW_TEST_RELOADS is a number"))
 }

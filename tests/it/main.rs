@@ -36,6 +36,7 @@ mod example_configurations;
 mod facts;
 mod golden;
 mod hostile_requests;
+mod last_use_is_kept;
 mod live_changes;
 mod memory_is_private;
 mod naive_evaluator;
