@@ -25,10 +25,11 @@ use crate::stage::prove::{Certainty, Probe, Probed, Prove};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The shortest time between two probes of a credential for which there was a suspicion.
 const PAUSE: Duration = Duration::from_secs(30);
-/// How many times that time doubles while suspicions come to nothing.
-const DOUBLINGS: u32 = 5;
+/// How many times that time doubles while suspicions come to nothing. More would spend less of the day on a caller that is
+/// refused again and again, and find a credential later that dies meanwhile.
+const DOUBLINGS: u32 = 3;
 /// After so long without a probe, suspicions are taken as at first.
-const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(30);
 /// When a dead credential is probed again.
 const DEAD_AGAIN: Duration = Duration::from_mins(1);
 /// When a probe that was asked for and told nothing is repeated, at first.
@@ -338,7 +339,7 @@ mod tests {
             let pause = plan.next(true, now).unwrap() - now;
             assert!(pause >= PAUSE && pause < FORGOTTEN_AFTER, "{pause:?}");
         }
-        assert!((80..110).contains(&probes), "{probes} probes in a day");
+        assert!((355..370).contains(&probes), "{probes} probes in a day");
         // After a quiet while, a suspicion is taken as at first.
         now += FORGOTTEN_AFTER + PAUSE;
         plan.probed(ALIVE, Probes::default(), now);
@@ -365,7 +366,7 @@ mod tests {
         let probes = Probes { at_start: true, every: None };
         let mut plan = Plan::first(probes, began);
         let mut now = began;
-        for minutes in [1, 2, 4, 8, 16, 32, 32] {
+        for minutes in [1, 2, 4, 8, 8] {
             plan.probed(Told::Nothing, probes, now);
             let next = plan.next(false, now).unwrap();
             assert_eq!((next - now).as_secs(), minutes * 60);

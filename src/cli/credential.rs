@@ -36,9 +36,9 @@ pub(crate) enum CredentialCommand {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clickbank-gateway credential check\n  clickbank-gateway credential check acme acme-2 --output json\n\n\
-                        It asks with reads that change nothing, at most five a second, which ClickBank counts like any other;\n\
-                        for products and analytics one for each declared nickname. ClickBank shows to no read whether a key\n\
-                        may change orders or subscriptions.\n\n\
+                        It asks with reads that change nothing, at most five a second: one for orders, and one for\n\
+                        each declared nickname for analytics and products. ClickBank counts them like any other.\n\
+                        No read shows whether a key may change orders or subscriptions.\n\n\
                         Exit codes: 0 all is as declared, 1 something is not, 2 it could not be told."
 )]
 pub(crate) struct CredentialCheck {

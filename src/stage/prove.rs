@@ -157,7 +157,6 @@ pub(crate) enum Probe {
 }
 
 /// What came of a probe.
-#[derive(Debug)]
 pub(crate) enum Probed {
     /// ClickBank answered; which nicknames, if that was the question.
     Answered(Option<Shown>),
@@ -188,7 +187,7 @@ pub(crate) enum Certainty {
 }
 
 /// The nicknames of which ClickBank lets a credential read the orders.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Shown {
     /// Those that the configuration declares.
     pub(crate) declared: NicknameSet,
