@@ -50,6 +50,26 @@ pub struct Status {
     pub requests_in_24_hours: u64,
     /// How many of those there may be.
     pub requests_allowed: u64,
+    /// What is known of each credential.
+    pub credential_states: Vec<CredentialState>,
+}
+
+/// What is known of a credential.
+#[derive(Clone, Debug, Serialize)]
+pub struct CredentialState {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether ClickBank accepts it, as the last probe told: `alive`, `dead` or `unknown`.
+    pub state: &'static str,
+    /// How the reach that ClickBank shows for reading orders compares with the one that is declared.
+    pub reach: &'static str,
+    /// Whether there is a read that would show whether it is accepted.
+    pub is_probed: bool,
+    /// If it is dead, the credentials of equal reach that act in its place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<String>,
+    /// If it is dead, whether there are calls for which none does.
+    pub lacking: bool,
 }
 
 /// What operators can ask for.
@@ -140,6 +160,7 @@ mod tests {
                 waiting: 0,
                 requests_in_24_hours: 0,
                 requests_allowed: 0,
+                credential_states: Vec::new(),
             }
         }
 

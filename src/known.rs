@@ -36,8 +36,8 @@ pub enum Subject {
 /// Who asked what, with which credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// On whose behalf.
-    pub caller: CallerId,
+    /// On whose behalf; none where it is nobody's.
+    pub caller: Option<CallerId>,
     /// With which credential.
     pub credential: CredentialId,
     /// About what.
@@ -195,7 +195,7 @@ mod tests {
         let caller = Matrix::new([ScopeByPermission::default()]).callers().next().unwrap();
         let credentials = crate::domain::credential::Credentials::new([(String::new(), ScopeByPermission::default())]);
         let (credential, ..) = credentials.iter().next().unwrap();
-        Question { caller, credential, subject: Subject::Order(receipt.into()) }
+        Question { caller: Some(caller), credential, subject: Subject::Order(receipt.into()) }
     }
 
     fn later() -> Instant {

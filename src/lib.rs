@@ -53,6 +53,8 @@ pub mod health;
 mod listen;
 // HTTP/1's grammar, read strictly where the HTTP library is lenient.
 pub mod http1;
+// Whether ClickBank accepts each credential, asked by the gateway itself.
+pub mod probe;
 // What the process asks of the system for itself.
 pub mod process;
 // Configuration files that change while the gateway runs.

@@ -52,6 +52,14 @@ impl Shared {
     }
 }
 
+/// The way on which the gateway asks questions of its own on nobody's behalf: the stages of every call, with connections
+/// and memory apart from theirs.
+#[must_use]
+pub(crate) fn probing(shared: &Shared, upstream: &Upstream) -> Prove {
+    let (shape, inject) = (Shape::new(shared), Inject::new(upstream.authority.clone()));
+    Prove::new(upstream, shape, inject, Arc::new(Forward::new(upstream)), Guard::new(upstream))
+}
+
 /// Puts the stages together.
 #[must_use]
 pub fn pipeline<B>(shared: &Shared, upstream: &Upstream) -> Pipeline<B>

@@ -12,14 +12,17 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Office, Started, Status};
+use crate::admin::{CredentialState, Office, Started, Status};
 use crate::config::{Config, Fixed, ListenAddress};
 use crate::connection::{self, Reception, Slots};
+use crate::domain::credential::CredentialId;
+use crate::domain::matrix::Policy;
 use crate::health::{Health, serve_health};
 use crate::last_use::LastUse;
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
-use crate::pipeline::{Shared, pipeline};
+use crate::pipeline::{Shared, pipeline, probing};
+use crate::probe::{self, Prober, StandIns};
 use crate::reload::{self, Outcome, Reload};
 
 /// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
@@ -145,6 +148,8 @@ impl Gateway {
         };
         gateway.background.spawn(accept.run());
         gateway.background.spawn(reload::follow(Arc::clone(&gateway.reload), gateway.stop.clone()));
+        let prober = Prober::new(probing(&shared, &config.upstream), Arc::clone(&shared.current));
+        gateway.background.spawn(prober.run(gateway.stop.clone()));
         let health = serve_health(health_listener, Arc::clone(&gateway.health), gateway.stop_health.clone());
         gateway.background.spawn(health);
         if let (Some(listener), Some(admin)) = (admin, config.admin) {
@@ -266,12 +271,37 @@ impl Office for GatewayOffice {
             waiting: self.shared.pace.waiting(),
             requests_in_24_hours: spent,
             requests_allowed: allowed,
+            credential_states: credential_states(&snapshot.policy),
         }
     }
 
     fn reload(&self) -> Outcome {
         self.reload.now()
     }
+}
+
+/// What is known of each credential, in the order of the configuration.
+fn credential_states(policy: &Policy) -> Vec<CredentialState> {
+    let credentials = &policy.credentials;
+    let state = |(id, name, _): (CredentialId, &str, &_)| {
+        let is_dead = credentials.is_dead(id);
+        let stand_ins = if is_dead { probe::stand_ins(policy, id) } else { StandIns::default() };
+        CredentialState {
+            name: name.to_owned(),
+            state: credentials.life(id).as_str(),
+            reach: match (credentials.is_doubted(id), credentials.is_narrower(id), credentials.is_seen(id)) {
+                (true, true, _) => "wider and narrower than declared",
+                (true, false, _) => "wider than declared",
+                (false, true, _) => "narrower than declared",
+                (false, false, true) => "as declared",
+                (false, false, false) => "not seen",
+            },
+            is_probed: probe::probe_of(policy, id).is_some(),
+            instead: stand_ins.credentials.iter().map(|id| credentials.name(*id).to_owned()).collect(),
+            lacking: stand_ins.lacking,
+        }
+    };
+    credentials.iter().map(state).collect()
 }
 
 /// How many connections of callers there may be, with the files that the system grants.

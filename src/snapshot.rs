@@ -11,6 +11,7 @@ use crate::keys::Keys;
 use crate::known::Known;
 use crate::last_use::Used;
 use crate::limit::Limits;
+use crate::probe::Probes;
 
 /// Policy, keys, secrets and limits, as one configuration gave them.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub keys: Keys,
     /// What shapes traffic.
     pub limits: Limits,
+    /// When credentials are probed.
+    pub probes: Probes,
     /// What was learned of ClickBank under it.
     pub known: Known,
     /// Which keys and grants were used under it.
@@ -34,7 +37,14 @@ impl Snapshot {
     /// they were not read.
     #[must_use]
     pub fn new(policy: Policy, keys: Keys, limits: Limits, secrets: Vec<CredentialSecret>) -> Self {
-        Self { policy, keys, limits, known: Known::default(), used: Used::default(), secrets, generation: 1 }
+        let (probes, known, used) = (Probes::default(), Known::default(), Used::default());
+        Self { policy, keys, limits, probes, known, used, secrets, generation: 1 }
+    }
+
+    /// This one, with credentials probed as these say.
+    #[must_use]
+    pub fn probing(self, probes: Probes) -> Self {
+        Self { probes, ..self }
     }
 
     /// This one, as what comes after `before`: a credential that stayed as it was keeps what was found out about it.

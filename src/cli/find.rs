@@ -1,6 +1,7 @@
 //! Looks up what the arguments name, and says what may have been meant where there is none.
 
 use crate::config::did_you_mean;
+use crate::domain::credential::{CredentialId, Credentials};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::{NicknameId, Nicknames};
@@ -26,6 +27,13 @@ pub(super) fn nickname(nicknames: &Nicknames, name: &str) -> anyhow::Result<Nick
     let names: Vec<&str> = nicknames.iter().map(|(_, nickname, _)| nickname.as_str()).collect();
     let found = nicknames.find(name);
     found.ok_or_else(|| nothing("nickname", name, names, "[nicknames] in the configuration declares them"))
+}
+
+/// The credential of this name.
+pub(super) fn credential(credentials: &Credentials, name: &str) -> anyhow::Result<CredentialId> {
+    let names: Vec<&str> = credentials.iter().map(|(_, name, _)| name).collect();
+    let found = credentials.iter().find(|(_, other, _)| *other == name).map(|(id, ..)| id);
+    found.ok_or_else(|| nothing("credential", name, names, "[credentials] in the configuration declares them"))
 }
 
 /// The permission of this name.

@@ -14,6 +14,7 @@ mod advice;
 mod can_i;
 mod check;
 mod compare;
+mod credential;
 mod demo;
 mod endpoints;
 mod find;
@@ -87,6 +88,9 @@ enum Command {
     /// Create, list, change and delete keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Try the credentials at ClickBank
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
     /// Show who may do what: ClickBank's Quick View, for all keys
     Matrix(matrix::MatrixCommand),
     /// Say whether a key may make a call, why, and what would mend it
@@ -154,6 +158,7 @@ impl Arguments {
             Command::Demo(demo) => demo.run(),
             Command::Simulate(simulate) => simulate.run(&context),
             Command::Key(key) => key.run(&context),
+            Command::Credential(credential) => credential.run(&context),
             Command::Matrix(matrix) => matrix.run(&context),
             Command::CanI(can_i) => can_i.run(&context),
             Command::Endpoints(endpoints) => endpoints.run(&context),

@@ -144,7 +144,11 @@ fn print_fields(fields: &Map<String, Value>, indent: &str) -> anyhow::Result<()>
             }
             Value::Array(items) => {
                 for item in items {
-                    let text = item.as_str().map_or_else(|| problem_of(item), str::to_owned);
+                    let text = match item.as_str() {
+                        Some(text) => text.to_owned(),
+                        None if item.get("message").is_some() => problem_of(item),
+                        None => credential_of(item),
+                    };
                     output::print(&format!("{} {text}\n", named(&name)))?;
                 }
             }
@@ -157,6 +161,26 @@ fn print_fields(fields: &Map<String, Value>, indent: &str) -> anyhow::Result<()>
 
 fn list<'v>(object: &'v Map<String, Value>, name: &str) -> &'v [Value] {
     object.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// What is known of a credential, in one line.
+fn credential_of(credential: &Value) -> String {
+    let text = |name: &str| credential.get(name).and_then(Value::as_str).unwrap_or_default();
+    let is = |name: &str| credential.get(name).and_then(Value::as_bool).unwrap_or_default();
+    let instead: Vec<&str> =
+        credential.get("instead").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut line = format!("{}: {}", text("name"), text("state"));
+    if !is("is_probed") {
+        line.push_str(" (no read would show it)");
+    }
+    if !instead.is_empty() {
+        let but = if is("lacking") { ", but not for all its permissions" } else { "" };
+        line.push_str(&format!(", {} in its place{but}", instead.join(", ")));
+    } else if is("lacking") {
+        line.push_str(", and none of equal reach is in its place");
+    }
+    line.push_str(&format!("; reach {}", text("reach")));
+    line
 }
 
 /// A problem as `check` prints it.

@@ -12,6 +12,7 @@ use http::uri::{Scheme, Uri};
 use crate::domain::matrix::Policy;
 use crate::domain::secret::{AdminToken, KeyDigest};
 use crate::limit::Limits;
+use crate::probe::Probes;
 use crate::snapshot::Snapshot;
 use crate::tls;
 
@@ -87,6 +88,7 @@ fn read(
     let upstream = form.take("upstream");
     let upstream = read_upstream(form, upstream.as_ref(), directory);
     let limits = read_limits(form.take("limits").as_ref());
+    let probes = read_probes(form.take("probes").as_ref());
     let nicknames =
         form.require("nicknames", "add `[nicknames]` with a line for each account, such as `acme = \"seller\"`");
     let credentials = form.require("credentials", "add `[credentials.NAME]` for each ClickBank key");
@@ -114,7 +116,7 @@ fn read(
         admin: admin?,
         upstream: upstream?,
         state: state?,
-        snapshot: Snapshot::new(policy, keys, limits?, secret_values),
+        snapshot: Snapshot::new(policy, keys, limits?, secret_values).probing(probes?),
         sources: Vec::new(),
     })
 }
@@ -404,6 +406,18 @@ fn read_limits(entry: Option<&Entry<'_>>) -> Option<Limits> {
         .map_or(Some(default.max_wait), |entry| entry.duration(Duration::ZERO..=Duration::from_mins(1)));
     form.finish();
     Some(Limits { per_second: per_second?, per_day: per_day?, share: share?, max_wait: max_wait? })
+}
+
+fn read_probes(entry: Option<&Entry<'_>>) -> Option<Probes> {
+    let Some(entry) = entry else { return Some(Probes::default()) };
+    let mut form = entry.form()?;
+    let at_start = form.take("at_start").map_or(Some(false), |entry| entry.boolean());
+    // More often would spend the day's requests on it, with several credentials.
+    let every = form
+        .take("every")
+        .map_or(Some(None), |entry| entry.duration(Duration::from_mins(1)..=Duration::from_hours(7 * 24)).map(Some));
+    form.finish();
+    Some(Probes { at_start: at_start?, every: every? })
 }
 
 fn read_share(entry: &Entry<'_>) -> Option<NonZeroU32> {

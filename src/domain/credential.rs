@@ -62,7 +62,7 @@ pub struct Credentials {
     found: Vec<Arc<AtomicU8>>,
 }
 
-// What was found out about a reach. From none of it there is a way back but a new configuration.
+// What was found out about a reach. From that there is no way back but a new configuration.
 
 /// ClickBank was asked.
 const SEEN: u8 = 1;
@@ -70,6 +70,50 @@ const SEEN: u8 = 1;
 const WIDER: u8 = 2;
 /// ClickBank shows less than is declared.
 const NARROWER: u8 = 4;
+
+// What was found out about whether ClickBank accepts the credential. Each probe says it anew.
+
+/// A probe was answered, the last one that said anything.
+const ALIVE: u8 = 8;
+/// A probe was refused, the last one that said anything.
+const DEAD: u8 = 16;
+/// A call was refused since the last answer, which may have many reasons.
+const SUSPECTED: u8 = 32;
+
+/// Whether ClickBank accepts a credential, as far as probes have told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// No probe has told.
+    Unknown,
+    /// It does.
+    Alive,
+    /// It does not.
+    Dead,
+}
+
+impl Life {
+    /// The word in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Alive => "alive",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// What is being found out about one credential, wherever it is shared.
+#[derive(Clone, Debug)]
+pub struct Findings(Arc<AtomicU8>);
+
+impl Findings {
+    /// Whether they are the same findings, and so of the same key of ClickBank's.
+    #[must_use]
+    pub fn are_those_of(&self, credentials: &Credentials, id: CredentialId) -> bool {
+        credentials.found.get(id.index()).is_some_and(|found| Arc::ptr_eq(&self.0, found))
+    }
+}
 
 /// How the reach that ClickBank shows compares with the one that is declared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -178,13 +222,88 @@ impl Credentials {
         self.found(id) & NARROWER != 0
     }
 
+    /// What is being found out about a credential.
+    #[must_use]
+    pub fn findings(&self, id: CredentialId) -> Option<Findings> {
+        self.found.get(id.index()).map(|found| Findings(Arc::clone(found)))
+    }
+
+    /// Whether ClickBank accepts the credential.
+    #[must_use]
+    pub fn life(&self, id: CredentialId) -> Life {
+        match self.found(id) & (ALIVE | DEAD) {
+            ALIVE => Life::Alive,
+            DEAD => Life::Dead,
+            _ => Life::Unknown,
+        }
+    }
+
+    /// Whether a probe has proven that ClickBank does not accept the credential.
+    #[must_use]
+    pub fn is_dead(&self, id: CredentialId) -> bool {
+        self.life(id) == Life::Dead
+    }
+
+    /// Whether a call was refused since the last answer.
+    #[must_use]
+    pub fn is_suspected(&self, id: CredentialId) -> bool {
+        self.found(id) & SUSPECTED != 0
+    }
+
+    /// Notes that a call was refused. That proves nothing: ClickBank refuses alike what a key may not see.
+    pub fn suspect(&self, id: CredentialId) {
+        self.replace(id, 0, SUSPECTED);
+    }
+
+    /// Notes that a call was answered, so that what was refused before was refused for another reason.
+    pub fn trust_again(&self, id: CredentialId) {
+        if self.is_suspected(id) {
+            self.replace(id, SUSPECTED, 0);
+        }
+    }
+
+    /// Notes that a probe was answered.
+    pub fn revive(&self, id: CredentialId) {
+        self.replace(id, DEAD | SUSPECTED, ALIVE);
+    }
+
+    /// Notes that a probe was refused, which proves that ClickBank does not accept the credential.
+    pub fn bury(&self, id: CredentialId) {
+        self.replace(id, ALIVE | SUSPECTED, DEAD);
+    }
+
+    /// Which credential acts in place of a dead one for what needs `permissions`: the first in the file of those that
+    /// are not dead and reach exactly the same with them. Of one that was found to reach more than is declared nobody
+    /// knows what it reaches, so it stands in for none but another such one.
+    #[must_use]
+    pub fn in_place_of(&self, dead: CredentialId, permissions: PermissionSet) -> Option<CredentialId> {
+        let reach = self.reach(dead, permissions);
+        let reaches = self.over.get(permissions.index()).filter(|_| !reach.is_empty())?;
+        (0_u16..)
+            .map(CredentialId)
+            .zip(reaches)
+            .filter(|(id, other)| **other == reach && !self.is_dead(*id))
+            .find(|(id, _)| !self.is_doubted(*id) || self.is_doubted(dead))
+            .map(|(id, _)| id)
+    }
+
+    /// This credential, or whichever acts in its place if it is dead and there is one. Nothing else about the choice
+    /// changes: both reach the same.
+    fn alive(&self, id: CredentialId, permissions: PermissionSet) -> CredentialId {
+        if self.is_dead(id) { self.in_place_of(id, permissions).unwrap_or(id) } else { id }
+    }
+
     fn found(&self, id: CredentialId) -> u8 {
         self.found.get(id.index()).map_or(0, |found| found.load(Ordering::Acquire))
     }
 
     fn note(&self, id: CredentialId, what: u8) {
+        self.replace(id, 0, what);
+    }
+
+    fn replace(&self, id: CredentialId, no_longer: u8, but: u8) {
         if let Some(found) = self.found.get(id.index()) {
-            found.fetch_or(what, Ordering::AcqRel);
+            found.update(Ordering::AcqRel, Ordering::Acquire, |found| (found & !no_longer) | but);
         }
     }
 
@@ -202,10 +321,15 @@ impl Credentials {
 
     /// The credential for a call that needs `permissions`, by a caller who may see `allowed`, about `effective`:
     /// one that reaches exactly what is allowed; else a confined one that reaches what the call is about; else the
-    /// narrowest that does. Among equals the first in the file. One that was found to reach more than is declared is
-    /// wider than all others.
+    /// narrowest that does. Among equals the first in the file that is not dead, or the first if all are. One that was
+    /// found to reach more than is declared is wider than all others.
     #[must_use]
     pub fn choose(&self, permissions: PermissionSet, allowed: &Scope, effective: &NicknameSet) -> Option<Choice> {
+        let chosen = self.choose_by_reach(permissions, allowed, effective)?;
+        Some(Choice { credential: self.alive(chosen.credential, permissions), ..chosen })
+    }
+
+    fn choose_by_reach(&self, permissions: PermissionSet, allowed: &Scope, effective: &NicknameSet) -> Option<Choice> {
         let reaches = self.over.get(permissions.index())?;
         if effective.is_subset(allowed.declared())
             && let Some((credential, _)) = (0_u16..)
@@ -231,7 +355,7 @@ impl Credentials {
 
     /// The credential for looking up whose order it is that a call by `acting` is about: one that can read orders and
     /// sees at least what `acting` reaches with `permissions`, so that no seller stays hidden. `acting` itself if it
-    /// does; else the narrowest.
+    /// does; else the narrowest, or one of equal reach in place of a dead one.
     #[must_use]
     pub fn looking_up(&self, acting: CredentialId, permissions: PermissionSet) -> Option<Witness> {
         let reads = PermissionSet::default().with(Permission::OrdersRead);
@@ -249,7 +373,11 @@ impl Credentials {
             // How far it really reaches is not known, so no other is known to see as much.
             None
         } else {
-            seeing.min_by_key(|id| (self.reach(*id, reads).breadth(), *id))
+            let narrowest = seeing.clone().min_by_key(|id| (self.reach(*id, reads).breadth(), *id));
+            narrowest.map(|dead| {
+                let same = |id: &CredentialId| self.reach(*id, reads) == self.reach(dead, reads);
+                seeing.clone().filter(|id| !self.is_dead(*id)).find(same).unwrap_or(dead)
+            })
         };
         chosen.map(|credential| Witness { credential, verify: !is_own(credential) })
     }
@@ -339,6 +467,110 @@ mod tests {
         assert!(credentials.is_doubted(exact) && credentials.is_narrower(exact) && !credentials.is_verified(exact));
         // Even All Accounts says how far it reaches.
         assert_eq!(choose(), ("part".to_owned(), false));
+    }
+
+    #[test]
+    fn a_dead_credential_is_passed_over_for_one_of_equal_reach_and_for_no_other() {
+        // (reaches, the dead ones, the doubted ones) for a caller of `a`, about `a`.
+        for (reaches, dead, doubted, expected) in [
+            (&[("old", "a"), ("new", "a")][..], &[0][..], &[][..], Some(("new", true))),
+            (&[("old", "a"), ("new", "a")], &[1], &[], Some(("old", true))),
+            // If all are, nothing changes.
+            (&[("old", "a"), ("new", "a")], &[0, 1], &[], Some(("old", true))),
+            // None is widened: neither is a wide one chosen in place of a confined one, ...
+            (&[("exact", "a"), ("wide", "a b")], &[0], &[], Some(("exact", true))),
+            (&[("exact", "a"), ("all", "all")], &[0], &[], Some(("exact", true))),
+            // ... nor one of which it is not known how far it reaches, ...
+            (&[("old", "a"), ("new", "a")], &[0], &[1], Some(("old", true))),
+            // ... nor a wider one in place of a wide one.
+            (&[("two", "a b"), ("three", "a b c")], &[0], &[], Some(("two", false))),
+            (&[("two", "a b"), ("three", "a b c"), ("other", "a b")], &[0], &[], Some(("other", false))),
+            // As wide, but of others, is not equal.
+            (&[("two", "a b"), ("other", "a c")], &[0], &[], Some(("two", false))),
+            // A list of all that is declared is not All Accounts.
+            (&[("three", "a b c"), ("all", "all")], &[0], &[], Some(("three", false))),
+            // Of those that are doubted one is as good as another.
+            (&[("old", "a"), ("new", "a")], &[0], &[0, 1], Some(("new", false))),
+            (&[("wide", "a b"), ("old", "a"), ("new", "a")], &[1], &[1, 2], Some(("wide", false))),
+        ] {
+            let Fixture { nicknames, credentials } = fixture(reaches);
+            dead.iter().for_each(|position| credentials.bury(CredentialId(*position)));
+            doubted.iter().for_each(|position| credentials.doubt(CredentialId(*position)));
+            let reads = PermissionSet::default().with(Permission::OrdersRead);
+            let choose = || {
+                let chosen = credentials.choose(reads, &scope(&nicknames, "a"), &set(&nicknames, "a"));
+                chosen.map(|choice| (credentials.name(choice.credential).to_owned(), choice.confined))
+            };
+            let expected = expected.map(|(name, confined)| (name.to_owned(), confined));
+            assert_eq!(choose(), expected, "{reaches:?}, {dead:?} dead, {doubted:?} doubted");
+            // There is a way back, and then it is as if nothing had happened.
+            dead.iter().for_each(|position| credentials.revive(CredentialId(*position)));
+            let fresh = fixture(reaches).credentials;
+            doubted.iter().for_each(|position| fresh.doubt(CredentialId(*position)));
+            let before = fresh.choose(reads, &scope(&nicknames, "a"), &set(&nicknames, "a")).unwrap();
+            assert_eq!(choose(), Some((fresh.name(before.credential).to_owned(), before.confined)), "{reaches:?}");
+        }
+    }
+
+    #[test]
+    fn equal_is_what_reaches_the_same_with_all_permissions_of_the_call() {
+        use Permission::{OrdersRead, OrdersWrite, Products};
+        let Fixture { nicknames, .. } = fixture(&[]);
+        let credentials = declare(
+            &nicknames,
+            &[&[(OrdersWrite, "a"), (Products, "a")], &[(OrdersRead, "a"), (Products, "a b")], &[(OrdersWrite, "a")]],
+        );
+        credentials.bury(CredentialId(0));
+        let instead = |permission| credentials.in_place_of(CredentialId(0), PermissionSet::default().with(permission));
+        assert_eq!(instead(OrdersRead), Some(CredentialId(1)));
+        assert_eq!(instead(OrdersWrite), Some(CredentialId(2)));
+        assert_eq!(instead(Products), None);
+        assert_eq!(instead(Permission::Analytics), None, "nothing stands in for nothing");
+    }
+
+    #[test]
+    fn only_a_probe_says_that_a_credential_is_dead_or_alive() {
+        let Fixture { credentials, .. } = fixture(&[("old", "a")]);
+        let (id, ..) = credentials.iter().next().unwrap();
+        assert_eq!((credentials.life(id), credentials.is_suspected(id)), (Life::Unknown, false));
+        credentials.suspect(id);
+        credentials.see(id, Seen::default());
+        assert_eq!((credentials.life(id), credentials.is_suspected(id)), (Life::Unknown, true));
+        credentials.trust_again(id);
+        assert_eq!((credentials.life(id), credentials.is_suspected(id)), (Life::Unknown, false));
+        credentials.suspect(id);
+        credentials.bury(id);
+        assert_eq!((credentials.life(id), credentials.is_suspected(id)), (Life::Dead, false));
+        credentials.trust_again(id);
+        assert!(credentials.is_dead(id) && credentials.is_verified(id));
+        credentials.suspect(id);
+        credentials.revive(id);
+        assert_eq!((credentials.life(id), credentials.is_suspected(id)), (Life::Alive, false));
+        assert!(credentials.is_verified(id), "what was found out about its reach stays");
+    }
+
+    #[test]
+    fn a_dead_credential_looks_up_only_where_none_of_equal_reach_does() {
+        use Permission::{OrdersRead, SubscriptionModification};
+        let Fixture { nicknames, .. } = fixture(&[]);
+        let changes = PermissionSet::default().with(SubscriptionModification);
+        let acts = [(SubscriptionModification, "a")];
+        for (readers, dead, narrower, expected) in [
+            (&["a", "a"][..], &[1][..], &[][..], 2),
+            (&["a", "a"], &[1, 2], &[], 1),
+            (&["a", "a b"], &[1], &[], 1),
+            (&["a", "a", "a"], &[1], &[2], 3),
+        ] {
+            let readers: Vec<[(Permission, &str); 1]> = readers.iter().map(|names| [(OrdersRead, *names)]).collect();
+            let all: Vec<&[(Permission, &str)]> =
+                std::iter::once(&acts[..]).chain(readers.iter().map(|it| &it[..])).collect();
+            let declared = declare(&nicknames, &all);
+            dead.iter().for_each(|position| declared.bury(CredentialId(*position)));
+            let seen = Seen { narrower: true, wider: false };
+            narrower.iter().for_each(|position| declared.see(CredentialId(*position), seen));
+            let expected = Some(Witness { credential: CredentialId(expected), verify: true });
+            assert_eq!(declared.looking_up(CredentialId(0), changes), expected, "{readers:?} {dead:?}");
+        }
     }
 
     #[test]

@@ -204,6 +204,9 @@ impl Listed {
 pub struct KeyNumber(u64);
 
 impl KeyNumber {
+    /// That of no key: what the gateway does on nobody's behalf.
+    pub const NOBODY: Self = Self(0);
+
     /// That of the key with this id. Ids are made at random, so two with one number are not to be expected; they would
     /// share a place in queues, and nothing else.
     #[must_use]

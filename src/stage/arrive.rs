@@ -50,6 +50,12 @@ struct Kept {
 }
 
 impl Origin {
+    /// That of a question which the gateway asks on nobody's behalf.
+    pub(super) fn nobodys() -> Self {
+        let target = http::uri::PathAndQuery::from_static("/");
+        Self { method: http::Method::GET, target, headers: HeaderMap::new(), kept: Mutex::default() }
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use crate::domain::call::Call;
 use crate::domain::credential::{CredentialId, Witness};
 use crate::domain::decision::{Allowance, Decision, Safeguard};
+use crate::domain::endpoint::Party;
 use crate::domain::matrix::{CallerId, Named};
 use crate::domain::nickname::NicknameSet;
 use crate::domain::target::API_PREFIX;
@@ -54,7 +55,7 @@ impl Permit {
     pub const fn to_look_up(&self) -> Option<LookupPermit> {
         match self.safeguard {
             Safeguard::LookedUp { with: Witness { credential, .. }, .. } => {
-                Some(LookupPermit { caller: self.caller, credential, scope: LookupScope::Owners })
+                Some(LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Owners })
             }
             _ => None,
         }
@@ -68,15 +69,16 @@ impl Permit {
         else {
             return None;
         };
-        Some(LookupPermit { caller: self.caller, credential, scope: LookupScope::Reach })
+        Some(LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Reach })
     }
 }
 
-/// Proof that the gateway may ask ClickBank a question of its own: whose order it is, or how far a credential reaches.
-/// It is good for nothing else.
+/// Proof that the gateway may ask ClickBank a question of its own: whose order it is, how far a credential reaches, or
+/// whether it is accepted at all. It is good for nothing else.
 #[derive(Debug)]
 pub struct LookupPermit {
-    caller: CallerId,
+    /// None where the gateway asks on nobody's behalf.
+    caller: Option<CallerId>,
     credential: CredentialId,
     scope: LookupScope,
 }
@@ -85,6 +87,7 @@ pub struct LookupPermit {
 enum LookupScope {
     Owners,
     Reach,
+    Probe,
 }
 
 /// A question of the gateway's own.
@@ -96,17 +99,23 @@ pub(super) enum Question<'a> {
     Ticket(&'a str),
     /// Which nicknames does the credential reach?
     Accounts,
+    /// Is the credential accepted for analytics?
+    AnalyticsStatus,
+    /// Is it accepted for the analytics of this nickname, in this role?
+    Analytics(&'a str, Party),
+    /// Is it accepted for the products of this nickname?
+    Products(&'a str),
 }
 
 /// A question that may be asked, as a call.
 pub(super) struct LookUp {
     pub(super) call: Call,
-    caller: CallerId,
+    caller: Option<CallerId>,
     credential: CredentialId,
 }
 
 impl LookUp {
-    pub(super) const fn caller(&self) -> CallerId {
+    pub(super) const fn caller(&self) -> Option<CallerId> {
         self.caller
     }
 
@@ -116,24 +125,40 @@ impl LookUp {
 }
 
 impl LookupPermit {
+    /// The permit to ask whether a credential is accepted and how far it reaches, on nobody's behalf. What is answered goes
+    /// to no caller, so no caller has to be allowed anything.
+    pub(super) const fn to_probe(credential: CredentialId) -> Self {
+        Self { caller: None, credential, scope: LookupScope::Probe }
+    }
+
     /// The only credential that may ask.
     pub(super) const fn credential(&self) -> CredentialId {
         self.credential
     }
 
-    /// On whose behalf.
-    pub(super) const fn caller(&self) -> CallerId {
+    /// On whose behalf; none where it is nobody's.
+    pub(super) const fn caller(&self) -> Option<CallerId> {
         self.caller
     }
 
     /// The call that asks the question; none if the permit is not good for it, or the question is none.
     pub(super) fn ask(&self, passage: &Passage, question: Question<'_>) -> Option<LookUp> {
-        let (scope, path) = match question {
-            Question::Order(receipt) => (LookupScope::Owners, format!("{API_PREFIX}/orders2/{receipt}")),
-            Question::Ticket(id) => (LookupScope::Owners, format!("{API_PREFIX}/tickets/{id}")),
-            Question::Accounts => (LookupScope::Reach, format!("{API_PREFIX}/quickstats/accounts")),
+        use LookupScope::{Owners, Probe, Reach};
+        let (scopes, path) = match question {
+            Question::Order(receipt) => (&[Owners][..], format!("{API_PREFIX}/orders2/{receipt}")),
+            Question::Ticket(id) => (&[Owners][..], format!("{API_PREFIX}/tickets/{id}")),
+            Question::Accounts => (&[Reach, Probe][..], format!("{API_PREFIX}/quickstats/accounts")),
+            Question::AnalyticsStatus => (&[Probe][..], format!("{API_PREFIX}/analytics/status")),
+            // Of all that ClickBank tells of a nickname's analytics, this takes no dates and has the fewest rows.
+            Question::Analytics(nickname, party) => {
+                let role = if party == Party::Vendor { "vendor" } else { "affiliate" };
+                let selection = "subscription/details/cancelthirty";
+                (&[Probe][..], format!("{API_PREFIX}/analytics/{role}/{selection}?account={nickname}"))
+            }
+            Question::Products(nickname) => (&[Probe][..], format!("{API_PREFIX}/products/list?site={nickname}")),
         };
-        let call = Call::read(&passage.snapshot.policy.catalogue, "GET", &path).ok().filter(|_| scope == self.scope)?;
+        let is_permitted = scopes.contains(&self.scope);
+        let call = Call::read(&passage.snapshot.policy.catalogue, "GET", &path).ok().filter(|_| is_permitted)?;
         Some(LookUp { call, caller: self.caller, credential: self.credential })
     }
 }

@@ -303,6 +303,7 @@ impl Guard {
         let Received { sending, response, began, deadline } = received;
         let (head, body) = response.into_parts();
         let (changes, status) = (sending.changes, head.status);
+        note_refusal(&sending.proven, status);
         let bare = if changes == Changes::Nothing { Bare::Count } else { Bare::Name };
         let end = end(&head.headers, &body);
         let mut taken = Taken::default();
@@ -359,6 +360,21 @@ impl Step for Guard {
         let (changes, status, large) = (read.sending.changes, read.status, read.body().len() > LARGE);
         let released = aside_if(large, move || read.into_guarded()).await;
         released.ok_or_else(|| Fault::BrokenOff.rejection_of(changes, status))?
+    }
+}
+
+/// Notes that ClickBank refused a call, in which case the credential may be dead, or answered one, in which case it is
+/// not. Which of both it is that refuses is not for a call to say: whoever asks for what belongs to others is refused as
+/// a dead credential is.
+fn note_refusal(proven: &Proven, status: StatusCode) {
+    let credentials = &proven.passage().snapshot.policy.credentials;
+    // A question on nobody's behalf is a probe, and whoever asked it judges its answer.
+    if let (Some(credential), Some(_)) = (proven.credential(), proven.caller()) {
+        match status.as_u16() {
+            401 | 403 => credentials.suspect(credential),
+            200..=299 => credentials.trust_again(credential),
+            _ => {}
+        }
     }
 }
 

@@ -257,6 +257,12 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
+    /// That of a question which the gateway asks on nobody's behalf.
+    fn nobodys(snapshot: Arc<crate::snapshot::Snapshot>, budget: Budget) -> Self {
+        let (trail, origin) = (crate::trail::Trail::default(), Arc::new(arrive::Origin::nobodys()));
+        Self { snapshot, trail, origin, body: None, flight: None, budget: Some(budget) }
+    }
+
     /// That of a question of the gateway's own on behalf of this request: it is noted with it, and done in its time.
     fn aside(&self) -> Self {
         let (snapshot, trail, origin) = (Arc::clone(&self.snapshot), self.trail.clone(), Arc::clone(&self.origin));

@@ -17,15 +17,16 @@ use crate::config::Upstream;
 use crate::domain::call::Call;
 use crate::domain::credential::{CredentialId, Seen};
 use crate::domain::decision::{Safeguard, Subject};
-use crate::domain::endpoint::{Changes, Endpoint, Method, Owner, is_receipt};
+use crate::domain::endpoint::{Changes, Endpoint, Method, Owner, Party, is_receipt};
 use crate::domain::matrix::CallerId;
-use crate::domain::nickname::NicknameSet;
+use crate::domain::nickname::{NicknameId, NicknameKind, NicknameSet};
 use crate::domain::ownership::{Names, Sellers};
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::rows::{self, ReadError, Reader, Row, Totals, Verdict};
 use crate::keys::KeyNumber;
 use crate::known::{self, Owned};
 use crate::rejection::Rejection;
+use crate::snapshot::Snapshot;
 
 use super::authorize::{LookupPermit, Permit, Permitted, Question};
 use super::classify::AnswerType;
@@ -49,7 +50,7 @@ enum Errand {
     /// The caller's call, and the receipt that was proven to be the caller's.
     Call(Permit, Option<Arc<str>>),
     /// A question of the gateway's own.
-    Question { caller: CallerId, credential: CredentialId },
+    Question { caller: Option<CallerId>, credential: CredentialId },
 }
 
 impl Proven {
@@ -77,14 +78,16 @@ impl Proven {
         self.passage.snapshot.policy.catalogue.endpoint(self.call.endpoint())
     }
 
-    /// The number of the caller's key, by which what outlives a snapshot is kept for each caller.
+    /// The number of the caller's key, by which what outlives a snapshot is kept for each caller. What the gateway asks on
+    /// nobody's behalf has a number of its own.
     pub(super) fn number(&self) -> KeyNumber {
-        self.passage.snapshot.keys.number(self.caller())
+        self.caller().map_or(KeyNumber::NOBODY, |caller| self.passage.snapshot.keys.number(caller))
     }
 
-    pub(super) const fn caller(&self) -> CallerId {
+    /// On whose behalf; none where it is nobody's.
+    pub(super) const fn caller(&self) -> Option<CallerId> {
         match &self.errand {
-            Errand::Call(permit, _) => permit.caller(),
+            Errand::Call(permit, _) => Some(permit.caller()),
             Errand::Question { caller, .. } => *caller,
         }
     }
@@ -137,6 +140,61 @@ impl Proven {
     }
 }
 
+/// The longest that the answer to a probe is waited for. One that takes longer says nothing.
+const PROBE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A question that shows whether ClickBank accepts a credential: a read that changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// Which nicknames it reads the orders of.
+    Accounts,
+    /// How old the analytics are, which is about no nickname.
+    AnalyticsStatus,
+    /// A nickname's analytics.
+    Analytics(NicknameId),
+    /// A nickname's products.
+    Products(NicknameId),
+}
+
+/// What came of a probe.
+pub(crate) enum Probed {
+    /// ClickBank answered; which nicknames, if that was the question.
+    Answered(Option<Shown>),
+    /// ClickBank refused.
+    Refused(Certainty),
+    /// Nothing that says anything.
+    Unclear,
+}
+
+impl Probed {
+    /// The word in logs.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Refused(_) => "refused",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+/// Whether a refusal can mean anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Certainty {
+    /// The key is refused, and nothing but the key.
+    Certain,
+    /// Something else may have been refused.
+    Likely,
+}
+
+/// The nicknames of which ClickBank lets a credential read the orders.
+#[derive(Default)]
+pub(crate) struct Shown {
+    /// Those that the configuration declares.
+    pub(crate) declared: NicknameSet,
+    /// The others, in ClickBank's words.
+    pub(crate) undeclared: Vec<String>,
+}
+
 /// The stage.
 #[derive(Debug)]
 pub struct Prove {
@@ -180,43 +238,47 @@ impl Prove {
 
     /// Compares what ClickBank says a credential reaches with what is declared.
     async fn verify(&self, passage: &Passage, permit: &LookupPermit) -> Result<(), Rejection> {
-        let (policy, id) = (&passage.snapshot.policy, permit.credential());
-        let declared = policy.credentials.reach(id, PermissionSet::default().with(Permission::OrdersRead));
         // Who came in while another one was at it finds it done.
-        if policy.credentials.is_seen(id) {
+        if passage.snapshot.policy.credentials.is_seen(permit.credential()) {
             return Ok(());
         }
         let read = self.ask(passage, permit, Question::Accounts).await?;
-        match read.status.as_u16() {
-            200 => {}
-            // A part of the list, or none, says nothing of the rest.
-            201..=299 | 500.. => return Err(Rejection::LookUpFailed),
-            // ClickBank says no more to a key that it does not accept, and a key that reads orders may ask this.
-            _ => return Err(Rejection::CredentialRefused),
-        }
-        let names = Names::new(&policy.nicknames, declared);
-        let (mut found, mut outside) = (NicknameSet::default(), false);
-        each_row(&read, |row| {
-            let Some(owner) = row.certain_owner().filter(|_| !row.is_flawed()) else { return Verdict::Refuse };
-            match policy.nicknames.find(owner).filter(|_| names.declare(owner)) {
-                Some(nickname) => found.insert(nickname),
-                None => outside |= !declared.is_all(),
+        compare(passage, permit.credential(), &read).map(drop)
+    }
+
+    /// Asks ClickBank, on nobody's behalf, whether it accepts a credential, and for what. Nothing of it concerns a caller.
+    pub(crate) async fn probe(&self, snapshot: &Arc<Snapshot>, id: CredentialId, probe: Probe) -> Probed {
+        let turn_by = Instant::now() + snapshot.limits.max_wait;
+        let budget = Budget { turn_by, answer_by: turn_by + self.patience.min(PROBE_PATIENCE) };
+        let (passage, permit) = (Passage::nobodys(Arc::clone(snapshot), budget), LookupPermit::to_probe(id));
+        let nicknames = &snapshot.policy.nicknames;
+        let question = match probe {
+            Probe::Accounts => Question::Accounts,
+            Probe::AnalyticsStatus => Question::AnalyticsStatus,
+            Probe::Analytics(nickname) => {
+                let affiliate = nicknames.kind(nickname) == Some(NicknameKind::Affiliate);
+                let party = if affiliate { Party::Affiliate } else { Party::Vendor };
+                Question::Analytics(nicknames.name(nickname), party)
             }
-            Verdict::Keep
-        })
-        .map_err(|_| Rejection::AnswerUnreadable)?;
-        let seen = Seen { wider: outside, narrower: !declared.declared().is_subset(&found) };
-        if seen.wider {
-            passage.trail.facts().alarm("reach-wider-than-declared");
-        } else if found.is_empty() {
-            // A key that reads orders reaches somebody, so this was no answer to the question.
-            passage.trail.facts().upstream_fault = Some("reach-not-shown");
-            return Err(Rejection::LookUpFailed);
-        } else if seen.narrower {
-            passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");
+            Probe::Products(nickname) => Question::Products(nicknames.name(nickname)),
+        };
+        // Of a credential without a secret nothing can be asked, so nothing is found out.
+        if snapshot.secret(id).is_none() {
+            return Probed::Unclear;
         }
-        policy.credentials.see(id, seen);
-        Ok(())
+        match self.ask(&passage, &permit, question).await {
+            Err(Rejection::CredentialRefused) => Probed::Refused(Certainty::Certain),
+            Err(_) => Probed::Unclear,
+            Ok(read) => match read.status.as_u16() {
+                // ClickBank also answers 403 to whoever asks more than ten times in a second.
+                403 => Probed::Refused(Certainty::Likely),
+                200..=299 if probe == Probe::Accounts => {
+                    compare(&passage, id, &read).map_or(Probed::Unclear, |shown| Probed::Answered(Some(shown)))
+                }
+                200..=299 => Probed::Answered(None),
+                _ => Probed::Unclear,
+            },
+        }
     }
 
     /// The receipt of the order that the call is about, once it is proven to be the caller's.
@@ -337,6 +399,45 @@ impl Step for Prove {
         }
         Ok(Proven { passage, call, answer, page, errand: Errand::Call(permit, receipt) })
     }
+}
+
+/// Compares the nicknames that ClickBank says a credential reaches with those that are declared, and notes what came of
+/// it.
+fn compare(passage: &Passage, id: CredentialId, read: &Read) -> Result<Shown, Rejection> {
+    match read.status.as_u16() {
+        200 => {}
+        // A part of the list, or none, says nothing of the rest.
+        201..=299 | 500.. => return Err(Rejection::LookUpFailed),
+        // ClickBank says no more to a key that it does not accept, and a key that reads orders may ask this.
+        _ => return Err(Rejection::CredentialRefused),
+    }
+    let policy = &passage.snapshot.policy;
+    let declared = policy.credentials.reach(id, PermissionSet::default().with(Permission::OrdersRead));
+    let names = Names::new(&policy.nicknames, declared);
+    let (mut shown, mut outside) = (Shown::default(), false);
+    each_row(read, |row| {
+        let Some(owner) = row.certain_owner().filter(|_| !row.is_flawed()) else { return Verdict::Refuse };
+        match policy.nicknames.find(owner) {
+            Some(nickname) => shown.declared.insert(nickname),
+            None => shown.undeclared.push(owner.to_owned()),
+        }
+        outside |= !declared.is_all() && !names.declare(owner);
+        Verdict::Keep
+    })
+    .map_err(|_| Rejection::AnswerUnreadable)?;
+    let found = shown.declared.intersection(declared.declared());
+    let seen = Seen { wider: outside, narrower: !declared.declared().is_subset(&found) };
+    if seen.wider {
+        passage.trail.facts().alarm("reach-wider-than-declared");
+    } else if found.is_empty() {
+        // A key that reads orders reaches somebody, so this was no answer to the question.
+        passage.trail.facts().upstream_fault = Some("reach-not-shown");
+        return Err(Rejection::LookUpFailed);
+    } else if seen.narrower {
+        passage.trail.facts().upstream_fault = Some("reach-narrower-than-declared");
+    }
+    policy.credentials.see(id, seen);
+    Ok(shown)
 }
 
 /// Until when everything that is asked for this request has to be answered.

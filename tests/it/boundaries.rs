@@ -76,7 +76,7 @@ fn only_respond_picks_a_status_for_callers() {
 fn only_audit_writes_about_requests() {
     let files =
         files_with(&["tracing::info!", "tracing::warn!", "tracing::error!", "tracing::debug!", "tracing::trace!"]);
-    assert_eq!(files, ["audit.rs", "cli/serve.rs", "reload.rs", "server.rs"]);
+    assert_eq!(files, ["audit.rs", "cli/serve.rs", "probe.rs", "reload.rs", "server.rs"]);
 }
 
 #[test]

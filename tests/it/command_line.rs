@@ -19,7 +19,7 @@ mod transcripts;
 
 use shell::{Done, PLANTED, Shell};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["init"],
     &["serve"],
     &["check"],
@@ -37,6 +37,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["key", "activate"],
     &["key", "deactivate"],
     &["key", "delete"],
+    &["credential"],
+    &["credential", "check"],
     &["matrix"],
     &["can-i"],
     &["endpoints"],

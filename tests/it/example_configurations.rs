@@ -157,7 +157,7 @@ fn commented_out(line: &str) -> Option<&str> {
 fn facts(config: &Config) -> String {
     let upstream = &config.upstream;
     format!(
-        "{} {} {} {:?} {:?} {} {} {:?} {:?}",
+        "{} {} {} {:?} {:?} {} {} {:?} {:?} {:?}",
         config.listen.address,
         config.health,
         upstream.authority,
@@ -167,6 +167,7 @@ fn facts(config: &Config) -> String {
         upstream.answer_memory,
         config.state,
         config.snapshot.limits,
+        config.snapshot.probes,
     )
 }
 
@@ -184,7 +185,7 @@ fn load_text(text: &str) -> Config {
 #[test]
 fn what_the_example_shows_commented_out_is_an_option_with_its_default() {
     // These have no default, so that an example stands there.
-    let examples = ["state", "tls", "ca_file", "developer_key"];
+    let examples = ["state", "tls", "ca_file", "developer_key", "every"];
     let text = fs::read_to_string(config_directory().join("gateway.toml")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let as_it_is = facts(&load_text(&text));
@@ -230,9 +231,16 @@ fn the_example_shows_every_option_that_there_is() {
     let directory = tempfile::tempdir().unwrap();
     fs::copy(config_directory().join("keys.toml"), directory.path().join("keys.toml")).unwrap();
     let file = directory.path().join("gateway.toml");
-    for section in
-        ["", "[listen]", "[health]", "[upstream]", "[limits]", "[credentials.acme]", "[credentials.acme.reach]"]
-    {
+    for section in [
+        "",
+        "[listen]",
+        "[health]",
+        "[upstream]",
+        "[limits]",
+        "[probes]",
+        "[credentials.acme]",
+        "[credentials.acme.reach]",
+    ] {
         // An option that cannot exist is answered with those that do.
         let edited = match section {
             "" => format!("zzzzzzzz = 1\n{text}"),

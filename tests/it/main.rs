@@ -49,6 +49,7 @@ mod pacing;
 mod promise;
 mod properties;
 mod real_clients;
+mod rotation;
 mod rows_against_a_naive_reader;
 mod secrets_do_not_leak;
 mod simulator_control;

@@ -170,6 +170,20 @@ fn limits() {
 }
 
 #[test]
+fn probes() {
+    single_mistakes(
+        "wrong_probes",
+        &[
+            ("seldom", G, "", "\n[probes]\nevery = \"8d\"\n"),
+            ("without a pause", G, "", "\n[probes]\nevery = \"30s\"\n"),
+            ("a number of hours", G, "", "\n[probes]\nevery = 6\n"),
+            ("a word for yes", G, "", "\n[probes]\nat_start = \"yes\"\n"),
+            ("a slip", G, "", "\n[probes]\nat_begin = true\n"),
+        ],
+    );
+}
+
+#[test]
 fn the_file_as_a_whole() {
     single_mistakes(
         "wrong_file",

@@ -42,6 +42,9 @@ per_second = 1
 per_day = 100
 share = "1/2"
 max_wait = "1s"
+[probes]
+at_start = true
+every = "1h"
 [nicknames]
 acme = "seller"
 shop = "both"

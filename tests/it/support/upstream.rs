@@ -112,7 +112,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// An upstream that does with request number n, from 0, what `act` says.
+    /// An upstream that does with request number n, from 0, what `act` says. Probes are not counted.
     pub(crate) async fn start(kind: Certificate, act: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
         let identity = Identity::make(kind);
         let tls = (kind != Certificate::None).then(|| {
@@ -195,6 +195,13 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     while let Some(head) = read_head(&mut stream).await {
+        // A probe comes when it likes, so it is no part of what was planned: it is told nothing, on a connection of its own.
+        if head.starts_with("GET /rest/1.3/quickstats/accounts ") {
+            seen.connections.fetch_sub(1, Ordering::SeqCst);
+            let _ = stream.write_all(answer("503 Service Unavailable", "Connection: close\r\n", "").as_bytes()).await;
+            let _ = stream.shutdown().await;
+            return;
+        }
         let number = {
             let mut heads = seen.heads.lock().unwrap();
             heads.push(head);
