@@ -101,7 +101,7 @@ async fn a_request_that_does_not_finish_is_given_up_after_the_drain_timeout() {
     let written = upstream.write(&Setup::acme());
     let serving = Serving::start(&written.file, &["--drain-timeout", "0"]).await;
     let mut connection = Connection::open(serving.address(), &written.secrets).await;
-    connection.send(request("GET", READ, &written.keys["app"])).await;
+    connection.send(request("PUT", CHANGE, &written.keys["app"])).await;
     upstream.arrival().await;
     serving.process.signal("TERM");
     connection.expect_close("a request that was given up").await;
