@@ -134,7 +134,7 @@ fn digest_of_a_key_alone(bencher: Bencher<'_, '_>) {
 fn cached_look_up(bencher: Bencher<'_, '_>) {
     let snapshot = snapshot(10);
     let question = |number: usize| Question {
-        caller: snapshot.policy.matrix.callers().next().expect("a caller"),
+        caller: Some(snapshot.policy.matrix.callers().next().expect("a caller")),
         credential: snapshot.policy.credentials.iter().next().expect("a credential").0,
         subject: Subject::Order(format!("R{number:07}").into()),
     };

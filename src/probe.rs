@@ -384,10 +384,10 @@ mod tests {
         let next = |options, life, at| plan.reloaded(options, life, at).next(false, at);
         let off = Probes::default();
         assert_eq!(next((every(60), every(30)), Life::Alive, later), Some(later + Duration::from_mins(30)));
-        assert_eq!(next((every(60), every(60)), Life::Alive, later), Some(began + Duration::from_mins(60)));
+        assert_eq!(next((every(60), every(60)), Life::Alive, later), Some(began + Duration::from_hours(1)));
         assert_eq!(next((every(60), off), Life::Alive, later), None);
         let due = began + Duration::from_mins(61);
-        assert_eq!(next((every(60), every(30)), Life::Alive, due), Some(began + Duration::from_mins(60)));
+        assert_eq!(next((every(60), every(30)), Life::Alive, due), Some(began + Duration::from_hours(1)));
         // Whoever has mended a dead one asks for a reload.
         assert_eq!(next((off, off), Life::Dead, later), Some(later));
     }

@@ -494,8 +494,12 @@ mod tests {
             (&[("wide", "a b"), ("old", "a"), ("new", "a")], &[1], &[1, 2], Some(("wide", false))),
         ] {
             let Fixture { nicknames, credentials } = fixture(reaches);
-            dead.iter().for_each(|position| credentials.bury(CredentialId(*position)));
-            doubted.iter().for_each(|position| credentials.doubt(CredentialId(*position)));
+            for position in dead {
+                credentials.bury(CredentialId(*position));
+            }
+            for position in doubted {
+                credentials.doubt(CredentialId(*position));
+            }
             let reads = PermissionSet::default().with(Permission::OrdersRead);
             let choose = || {
                 let chosen = credentials.choose(reads, &scope(&nicknames, "a"), &set(&nicknames, "a"));
@@ -504,9 +508,13 @@ mod tests {
             let expected = expected.map(|(name, confined)| (name.to_owned(), confined));
             assert_eq!(choose(), expected, "{reaches:?}, {dead:?} dead, {doubted:?} doubted");
             // There is a way back, and then it is as if nothing had happened.
-            dead.iter().for_each(|position| credentials.revive(CredentialId(*position)));
+            for position in dead {
+                credentials.revive(CredentialId(*position));
+            }
             let fresh = fixture(reaches).credentials;
-            doubted.iter().for_each(|position| fresh.doubt(CredentialId(*position)));
+            for position in doubted {
+                fresh.doubt(CredentialId(*position));
+            }
             let before = fresh.choose(reads, &scope(&nicknames, "a"), &set(&nicknames, "a")).unwrap();
             assert_eq!(choose(), Some((fresh.name(before.credential).to_owned(), before.confined)), "{reaches:?}");
         }
@@ -565,9 +573,13 @@ mod tests {
             let all: Vec<&[(Permission, &str)]> =
                 std::iter::once(&acts[..]).chain(readers.iter().map(|it| &it[..])).collect();
             let declared = declare(&nicknames, &all);
-            dead.iter().for_each(|position| declared.bury(CredentialId(*position)));
+            for position in dead {
+                declared.bury(CredentialId(*position));
+            }
             let seen = Seen { narrower: true, wider: false };
-            narrower.iter().for_each(|position| declared.see(CredentialId(*position), seen));
+            for position in narrower {
+                declared.see(CredentialId(*position), seen);
+            }
             let expected = Some(Witness { credential: CredentialId(expected), verify: true });
             assert_eq!(declared.looking_up(CredentialId(0), changes), expected, "{readers:?} {dead:?}");
         }

@@ -231,7 +231,7 @@ async fn one_that_dies_without_notice_is_found_and_an_equal_one_takes_over_until
             let before = scene.simulator.received().len();
             assert_eq!(scene.get("app", target).await.outcome(), OK, "{target}");
             let keys: Vec<String> = keys_of(&scene, target.split('?').next().unwrap(), before).into_keys().collect();
-            assert_eq!(keys, [spare.clone()], "{target}");
+            assert_eq!(keys, std::slice::from_ref(&spare), "{target}");
         }
         let out = status(&scene).await;
         assert!(out.contains(&format!(" {name}: dead, {spare} in its place; reach as declared\n")), "{out}");
