@@ -35,6 +35,7 @@ orders_write = ["acme"]
 struct Gateway {
     pipeline: Pipeline<Empty<Bytes>>,
     seen: Arc<Mutex<Vec<String>>>,
+    shared: Shared,
 }
 
 impl Gateway {
@@ -77,7 +78,7 @@ impl Gateway {
         };
         let forward = Forward::in_process(&config.upstream, Box::new(answer));
         let shared = Shared::new(Arc::new(config.snapshot));
-        Self { pipeline: pipeline_over(&shared, &config.upstream, forward), seen }
+        Self { pipeline: pipeline_over(&shared, &config.upstream, forward), seen, shared }
     }
 
     async fn send(
@@ -533,4 +534,23 @@ async fn a_share_in_somebody_elses_upsell_does_not_keep_ones_own_from_being_show
         let told = if status == 200 { Ok(body) } else { Err(()) };
         assert_eq!(told, expected, "{receipt} {word:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_shows_nobody_is_withheld_if_its_credential_was_found_too_wide_meanwhile() {
+    let gateway: Arc<std::sync::OnceLock<Gateway>> = Arc::default();
+    let answering = Arc::clone(&gateway);
+    let made = Gateway::new("", CONFINED, "", move |target| match target {
+        "quickstats/accounts" => (200, JSON, r#"{"accountData":{"nickName":"acme"}}"#.to_owned()),
+        _ => {
+            // While ClickBank answers, another call finds it out.
+            let snapshot = answering.get().unwrap().shared.current.load_full();
+            let credentials = &snapshot.policy.credentials;
+            credentials.iter().for_each(|(id, ..)| credentials.doubt(id));
+            (200, TEXT, "12".to_owned())
+        }
+    });
+    let gateway = gateway.get_or_init(|| made);
+    let (status, word, body) = gateway.call("GET", "tickets/count").await;
+    assert!(status == 502 && word.is_some() && !body.contains("12"), "{status} {word:?} {body}");
 }

@@ -312,6 +312,7 @@ fn a_row_in_which_a_reader_could_find_another_is_flawed() {
         (Xml, "<b><row/></b>", true),
         (Xml, "<row/>", true),
         (Xml, "<b data='' seller='' vendors=''/>", false),
+        (Xml, "<b xmlns:vendor='u' xsi:type='row'/>", false),
         (Xml, "<b vendor='acme'/>", true),
         (Xml, "<b><c n:row=''/></b>", true),
         (Xml, "<deal vendor='rival'/>", true),
@@ -639,6 +640,9 @@ fn what_is_no_answer_is_unreadable() {
         (Xml, "<!DOCTYPE r><r/>"),
         (Xml, "<r><data><row><?p?></row></data></r>"),
         (Xml, "<r/><r/>"),
+        (Xml, "x<r/>"),
+        (Xml, "<r/>x"),
+        (Xml, "<?xml version='1.0'?><?xml version='1.0'?><r/>"),
         (Xml, &deep_xml),
         (Media::Text, "null"),
     ] {
@@ -701,6 +705,7 @@ fn a_survey_sees_every_row_however_the_answer_is_built() {
             "<r><x/><data><row><vendor>a</vendor></row><row/></data><data><row><vendor>b</vendor></row></data></r>",
             vec!["a", "b"],
         ),
+        (Xml, "<r><data/><data><row><vendor>a</vendor></row></data></r>", vec!["a"]),
         (Xml, "<r><row><vendor>a</vendor></row><x><data><row><vendor>b</vendor></row></data></x></r>", vec![]),
         (Xml, "<r><data><row><vendor>a</vendor><row><vendor>b</vendor></row></row>", vec!["a"]),
     ] {
