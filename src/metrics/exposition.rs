@@ -1,7 +1,9 @@
-//! Everything that is counted, and every state that can be asked for, as one text in the format of [OpenMetrics](https://prometheus.io/docs/specs/om/open_metrics_spec/).
+//! Everything that is counted, and every state that can be asked for, as one text in the [OpenMetrics format].
 //!
 //! States are read when somebody asks, each from where it is kept. Anybody may ask, so besides numbers there are only
 //! names of endpoints and credentials, which the configuration gives, and words of the gateway's own.
+//!
+//! [OpenMetrics format]: https://prometheus.io/docs/specs/om/open_metrics_spec/
 
 use std::fmt::{self, Error};
 use std::sync::Arc;
