@@ -401,7 +401,6 @@ async fn what_was_counted_outlives_a_reload() {
     assert_eq!(scene.get("app", READ).await.outcome(), (200, None));
     let before = scene.metrics().await;
     assert_eq!((before.value("config_generation"), before.value("config_degraded")), (Some(1.0), Some(0.0)));
-    // A new endpoint before all others gives each another number.
     scene.written.edit("gateway.toml", |text| {
         text + "\n[[endpoint]]\nid = \"a.new\"\nmethod = \"GET\"\npath = \"/rest/1.3/news/list\"\npermissions = [\"analytics\"]\n"
     });
@@ -413,13 +412,23 @@ async fn what_was_counted_outlives_a_reload() {
     assert_eq!(scene.get("app", READ).await.outcome(), (200, None));
     let counted = "requests_total{endpoint=products.list,outcome=answered}";
     assert_eq!(scene.metrics().await.value(counted), Some(2.0));
+    // Another endpoint with the number of one that is gone is counted as itself.
+    for (endpoint, other) in [("a.new", "b.new"), ("b.new", "c.new")] {
+        let before = scene.metrics().await;
+        scene.get("app", "/rest/1.3/news/list").await;
+        let moved = scene.metrics().await.grown_since(&before);
+        let timed = format!("request_duration_seconds_count{{endpoint={endpoint}}} +1");
+        assert!(moved.contains(&timed), "{moved:?}");
+        scene.written.edit("gateway.toml", |text| text.replace(endpoint, other));
+        assert!(reload(&scene.gateway).await.applied);
+    }
 
     let keys = fs::read_to_string(scene.written.path().join("keys.toml")).unwrap();
     scene.written.edit("keys.toml", |text| text + "\n[keys.other]\nid = \"key_other\"\n");
     assert!(!reload(&scene.gateway).await.applied);
     let page = scene.metrics().await;
     let states = ["config_degraded", "config_generation", "config_reloads_total{result=refused}", "ready"];
-    assert_eq!(states.map(|name| page.value(name).unwrap()), [1.0, 2.0, 1.0, 1.0]);
+    assert_eq!(states.map(|name| page.value(name).unwrap()), [1.0, 4.0, 1.0, 1.0]);
     fs::write(scene.written.path().join("keys.toml"), keys).unwrap();
     scene.written.edit("gateway.toml", |text| text.replacen("127.0.0.1:0", "127.0.0.1:1", 1));
     assert!(reload(&scene.gateway).await.applied);
