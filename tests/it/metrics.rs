@@ -1,6 +1,8 @@
 //! What the health listener tells in numbers: each request moves its own series and no other, whatever callers send
 //! makes no series, and what is told stands in `docs/metrics.md`.
 
+#![expect(clippy::float_cmp, reason = "counts are whole numbers, which are exact")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
@@ -331,7 +333,8 @@ fn may_say(label: &str, value: &str) -> bool {
         "reason" | "fault" => code(value) || documented("docs/logging.md").contains(value) || value == "caller-gone",
         "status" => value.parse().is_ok_and(|status: u16| (100..600).contains(&status)),
         "result" => words(&["known", "unknown", "applied", "refused"]),
-        "state" => words(&["active", "expired", "inactive", "unseen", "verified", "wider", "narrower"]),
+        "state" => words(&["active", "expired", "inactive", "unknown", "alive", "dead"]),
+        "reach" => words(&["unseen", "verified", "wider", "narrower"]),
         "within" => words(&["7d", "30d"]),
         "credential" => value == "acme",
         "version" => value == env!("CARGO_PKG_VERSION"),
@@ -489,7 +492,7 @@ async fn what_was_found_out_about_a_credential_is_told() {
     let scene = Scene::start(&setup).await;
     let state = |page: &Page, credential: &str| {
         ["unseen", "verified", "wider", "narrower"]
-            .map(|state| page.value(&format!("credential_state{{credential={credential},state={state}}}")).unwrap())
+            .map(|reach| page.value(&format!("credential_reach{{credential={credential},reach={reach}}}")).unwrap())
     };
     let page = scene.metrics().await;
     assert_eq!((state(&page, "all"), state(&page, "acme")), ([1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]));

@@ -1,4 +1,4 @@
-//! A strict reader of the OpenMetrics text format, version 1.0: whatever the specification does not allow fails the test.
+//! A strict reader of the text format of `OpenMetrics` 1.0: whatever the specification does not allow fails the test.
 //! It shares no code with the library that writes the text.
 
 use std::collections::{BTreeMap, BTreeSet};
