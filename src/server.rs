@@ -153,13 +153,7 @@ impl Gateway {
         gateway.background.spawn(reload::follow(Arc::clone(&gateway.reload), gateway.stop.clone()));
         let prober = Prober::new(probing(&shared, &config.upstream), Arc::clone(&shared.current));
         gateway.background.spawn(prober.run(gateway.stop.clone()));
-        let running = Running {
-            shared,
-            reload: Arc::clone(&gateway.reload),
-            health: Arc::clone(&gateway.health),
-            connections: gateway.connections.clone(),
-            started: SystemTime::now(),
-        };
+        let running = gateway.running(shared);
         let exposition = Exposition::new(running.clone());
         let (health, stop) = (Arc::clone(&gateway.health), gateway.stop_health.clone());
         gateway.background.spawn(serve_health(health_listener, health, exposition, stop));
@@ -189,6 +183,17 @@ impl Gateway {
         }
         gateway.health.set_ready();
         Ok(gateway)
+    }
+
+    /// Itself, as far as it is told in numbers, from now on.
+    fn running(&self, shared: Shared) -> Running {
+        Running {
+            shared,
+            reload: Arc::clone(&self.reload),
+            health: Arc::clone(&self.health),
+            connections: self.connections.clone(),
+            started: SystemTime::now(),
+        }
     }
 
     /// How many requests wait for their turn.
