@@ -4,19 +4,22 @@
 //! socket that only its owner can open, or TCP with a token.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::brief::{self, Bounds};
 use crate::domain::secret::AdminToken;
+use crate::keys::Keys;
 use crate::listen::Listener;
+use crate::metrics::exposition::SOON;
 use crate::reload::{Outcome, Standing};
 
 const BOUNDS: Bounds = Bounds { connections: 16, time: Duration::from_mins(1) };
@@ -38,12 +41,16 @@ pub struct Status {
     pub upstream: String,
     /// Keys in the key file.
     pub keys: usize,
+    /// They, by whether they count.
+    pub key_states: KeyStates,
     /// Declared nicknames.
     pub nicknames: usize,
     /// Declared credentials.
     pub credentials: usize,
     /// Callers' connections that are open.
     pub connections: usize,
+    /// Requests under way.
+    pub in_flight: usize,
     /// Requests waiting for their turn.
     pub waiting: usize,
     /// Requests sent to ClickBank in the last 24 hours, counted by the hour.
@@ -52,6 +59,8 @@ pub struct Status {
     pub requests_allowed: u64,
     /// What is known of each credential.
     pub credential_states: Vec<CredentialState>,
+    /// What was counted since it began to serve.
+    pub since_start: Counts,
 }
 
 /// What is known of a credential.
@@ -70,6 +79,60 @@ pub struct CredentialState {
     pub instead: Vec<String>,
     /// If it is dead, whether there are calls for which none does.
     pub lacking: bool,
+}
+
+/// Keys, by whether they count.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct KeyStates {
+    /// They count.
+    pub active: usize,
+    /// They are switched off.
+    pub inactive: usize,
+    /// They are past their date.
+    pub expired: usize,
+    /// Active ones that are past their date in 7 days.
+    pub expiring_in_7_days: usize,
+    /// The same in 30 days.
+    pub expiring_in_30_days: usize,
+    /// When the next active one expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_expiry: Option<Timestamp>,
+}
+
+impl KeyStates {
+    /// As of now.
+    pub(crate) fn of(keys: &Keys, now: Timestamp) -> Self {
+        let [week, month] = SOON.map(|(_, within)| keys.expiring(now, within));
+        Self {
+            active: keys.active(now),
+            inactive: keys.inactive(),
+            expired: keys.expired(now),
+            expiring_in_7_days: week,
+            expiring_in_30_days: month,
+            next_expiry: keys.next_expiry(now),
+        }
+    }
+}
+
+/// What was counted since a gateway began to serve.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Counts {
+    /// Requests that got ClickBank's answer.
+    pub answered: u64,
+    /// Requests that the gateway answered itself.
+    pub refused: u64,
+    /// Requests whose callers hung up.
+    pub caller_gone: u64,
+    /// Requests that operators should have looked at.
+    pub alarms: u64,
+    /// Questions of the gateway's own to ClickBank.
+    pub look_ups: u64,
+    /// How often it mattered whose an order is, and it was still known.
+    pub owners_known: u64,
+    /// How often it was not.
+    pub owners_unknown: u64,
+    /// Rows of others that were cut out of answers.
+    pub rows_dropped: u64,
 }
 
 /// What operators can ask for.
@@ -117,20 +180,6 @@ async fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, office: imp
     brief::answer(code, "application/json", text)
 }
 
-/// When the gateway began to serve.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Started(Instant);
-
-impl Started {
-    pub(crate) fn now() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(crate) fn seconds(self) -> u64 {
-        self.0.elapsed().as_secs()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,13 +203,16 @@ mod tests {
                 address: String::new(),
                 upstream: String::new(),
                 keys: 0,
+                key_states: KeyStates::default(),
                 nicknames: 0,
                 credentials: 0,
                 connections: 0,
+                in_flight: 0,
                 waiting: 0,
                 requests_in_24_hours: 0,
                 requests_allowed: 0,
                 credential_states: Vec::new(),
+                since_start: Counts::default(),
             }
         }
 

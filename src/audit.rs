@@ -20,6 +20,8 @@ use crate::domain::endpoint::Method;
 use crate::domain::permission::PermissionSet;
 use crate::domain::secret::KEY_PREFIX;
 use crate::listen::Peer;
+use crate::metrics::{Closed, Metrics, Outcome};
+use crate::pipeline::Shared;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{self, Arrived, Message, Origin, arrive};
@@ -81,13 +83,14 @@ pub(crate) struct Recognised;
 #[derive(Clone, Debug)]
 pub struct AuditLayer {
     current: Arc<ArcSwap<Snapshot>>,
+    metrics: Arc<Metrics>,
 }
 
 impl AuditLayer {
-    /// Each request gets the snapshot that is current when it arrives.
+    /// Each request gets the snapshot that is current when it arrives, and is counted when it is over.
     #[must_use]
-    pub const fn new(current: Arc<ArcSwap<Snapshot>>) -> Self {
-        Self { current }
+    pub fn new(shared: &Shared) -> Self {
+        Self { current: Arc::clone(&shared.current), metrics: Arc::clone(&shared.metrics) }
     }
 }
 
@@ -95,7 +98,7 @@ impl<N> Layer<N> for AuditLayer {
     type Service = Audit<N>;
 
     fn layer(&self, next: N) -> Audit<N> {
-        Audit { current: Arc::clone(&self.current), next }
+        Audit { current: Arc::clone(&self.current), metrics: Arc::clone(&self.metrics), next }
     }
 }
 
@@ -103,6 +106,7 @@ impl<N> Layer<N> for AuditLayer {
 #[derive(Clone, Debug)]
 pub struct Audit<N> {
     current: Arc<ArcSwap<Snapshot>>,
+    metrics: Arc<Metrics>,
     next: N,
 }
 
@@ -124,10 +128,11 @@ where
     fn call(&mut self, message: Message<B>) -> Recorded<N> {
         let trail = Trail::default();
         let snapshot = self.current.load_full();
+        let metrics = Arc::clone(&self.metrics);
         let request = match message {
             Ok(request) => request,
             Err(rejection) => {
-                let record = Record::open(RequestId::new(), "other", snapshot, trail);
+                let record = Record::open(RequestId::new(), "other", snapshot, trail, metrics);
                 // What follows on a connection after such a message cannot be trusted to be a request.
                 return Recorded { next: None, rejection: Some(rejection), record, last: true, again: None };
             }
@@ -135,7 +140,7 @@ where
         let id = RequestId::of(request.headers());
         // A method is the caller's text, too, so only those of the catalogue are written down.
         let method = Method::parse(request.method().as_str()).map_or("other", |method| method.as_str());
-        let mut record = Record::open(id, method, Arc::clone(&snapshot), trail.clone());
+        let mut record = Record::open(id, method, Arc::clone(&snapshot), trail.clone(), metrics);
         record.peer = request.extensions().get().copied();
         // Where such a message ends is told by its body, not by its head, and others on the way may see it elsewhere.
         let last = request.headers().contains_key(TRANSFER_ENCODING);
@@ -209,21 +214,22 @@ where
     }
 }
 
-/// Writes its line when it is closed, or when it is dropped unclosed because the caller hung up.
+/// Writes its line and is counted when it is closed, or when it is dropped unclosed because the caller hung up.
 struct Record {
     id: RequestId,
     method: &'static str,
     started: Instant,
     snapshot: Arc<Snapshot>,
     trail: Trail,
+    metrics: Arc<Metrics>,
     /// Who is at the other end of the connection.
     peer: Option<Peer>,
     closed: bool,
 }
 
 impl Record {
-    fn open(id: RequestId, method: &'static str, snapshot: Arc<Snapshot>, trail: Trail) -> Self {
-        Self { id, method, started: Instant::now(), snapshot, trail, peer: None, closed: false }
+    fn open(id: RequestId, method: &'static str, snapshot: Arc<Snapshot>, trail: Trail, metrics: Arc<Metrics>) -> Self {
+        Self { id, method, started: Instant::now(), snapshot, trail, metrics, peer: None, closed: false }
     }
 
     /// Has what is noted from now on read by this snapshot. What the request has gone through stays noted.
@@ -246,13 +252,20 @@ impl Record {
             let permissions = endpoint.map_or_else(PermissionSet::default, |endpoint| endpoint.permissions);
             self.snapshot.used.note(caller, permissions, &facts.nicknames, SystemTime::now());
         }
-        let refusal = rejection.map(|rejection| rejection.code().as_str());
-        let error = if status.is_none() { Some("caller-gone") } else { refusal };
+        let outcome = match (status, rejection) {
+            (None, _) => Outcome::CallerGone,
+            (_, Some(rejection)) => Outcome::Refused(rejection.code()),
+            (_, None) => Outcome::Answered,
+        };
+        let error = (outcome != Outcome::Answered).then(|| outcome.as_str());
         let decision = match (facts.allowed_because, rejection) {
             (Some(_), _) => "allow",
             (None, Some(_)) => "deny",
             (None, None) => "none",
         };
+        let alarming = facts.alarming || rejection.is_some_and(Rejection::is_alarming);
+        let took = self.started.elapsed();
+        self.metrics.count(&Closed { snapshot: &self.snapshot, facts: &facts, outcome, status, alarming, took });
         // Whoever has no key is known by nothing else.
         let peer = self.peer.filter(|_| facts.key_fault.is_some()).map(tracing::field::display);
         // The level of an event has to be a constant, so the fields stand in a macro and not twice.
@@ -278,14 +291,14 @@ impl Record {
                     upstream_fault = facts.upstream_fault,
                     look_ups = facts.look_ups,
                     rows_dropped = facts.rows_dropped,
-                    total_ms = milliseconds(self.started.elapsed()),
+                    total_ms = milliseconds(took),
                     upstream_ms = milliseconds(facts.upstream),
                     waiting_ms = milliseconds(facts.waited),
                     "request"
                 )
             };
         }
-        if facts.alarming || rejection.is_some_and(Rejection::is_alarming) {
+        if alarming {
             record!(tracing::Level::WARN);
         } else {
             record!(tracing::Level::INFO);
@@ -307,15 +320,16 @@ fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// Records a message that the HTTP library refused although its head was beyond doubt, so that no stage ever saw it.
-pub(crate) fn record_unparsed(error: &hyper::Error) {
+pub(crate) fn record_unparsed(error: &hyper::Error, metrics: &Metrics) {
     // A connection that ends is no request.
     if error.is_parse() || error.is_user() {
-        record_cut("malformed-message");
+        record_cut("malformed-message", metrics);
     }
 }
 
 /// Records why a connection was cut off.
-pub(crate) fn record_cut(reason: &'static str) {
+pub(crate) fn record_cut(reason: &'static str, metrics: &Metrics) {
+    metrics.count_cut(reason);
     tracing::info!(target: TARGET, decision = "deny", reason, "connection cut off");
 }
 

@@ -70,6 +70,18 @@ impl Known {
         (since.elapsed() < KEPT_FOR).then(|| owned.clone())
     }
 
+    /// Of how many it is kept whose they are, be some of it out of date.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// Whether it is kept of none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
+
     /// Keeps whose it is.
     pub fn keep(&self, question: Question, owned: Owned) {
         if self.owners.len() >= MOST {

@@ -8,7 +8,8 @@
 //! limits, sends it in its own words with the real credential, and lets back only what that app may see.
 //!
 //! Read the modules in this order: what the rules are ([`domain`]), where they come from ([`keys`], [`config`],
-//! [`snapshot`], [`known`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`]), what runs it
+//! [`snapshot`], [`known`]), how a request meets them ([`pipeline`], [`stage`], [`limit`], [`rejection`], [`audit`],
+//! [`metrics`]), what runs it
 //! all ([`server`], [`health`], [`admin`], [`tls`], [`telemetry`], [`process`], [`cli`]), and what stands in for ClickBank
 //! ([`simulator`]).
 
@@ -30,6 +31,8 @@ pub mod last_use;
 pub mod audit;
 // ClickBank's limits, held fairly for all callers.
 pub mod limit;
+// What is counted and timed, and how it is told.
+pub mod metrics;
 // The only place where the stages are put together.
 pub mod pipeline;
 // Every reason for which the gateway refuses, with its public code.

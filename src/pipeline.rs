@@ -13,6 +13,7 @@ use tower::util::BoxCloneSyncService;
 use crate::audit::AuditLayer;
 use crate::config::Upstream;
 use crate::limit::{Flights, Pace, Quota};
+use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::Message;
 use crate::stage::authorize::Authorize;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub quota: Arc<Quota>,
     /// Requests under way.
     pub flights: Arc<Flights>,
+    /// What is counted and timed.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Shared {
@@ -48,7 +51,7 @@ impl Shared {
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let current = Arc::new(ArcSwap::new(snapshot));
-        Self { current, pace: Arc::default(), quota: Arc::default(), flights: Arc::default() }
+        Self { current, pace: Arc::default(), quota: Arc::default(), flights: Arc::default(), metrics: Arc::default() }
     }
 }
 
@@ -84,7 +87,7 @@ where
     let prove = Prove::new(upstream, shape.clone(), inject.clone(), Arc::clone(&forward), guard.clone());
     let stages = ServiceBuilder::new()
         // Opens the record, refuses ambiguous messages, answers every refusal below, closes the record.
-        .layer(AuditLayer::new(Arc::clone(&shared.current)))
+        .layer(AuditLayer::new(shared))
         // 401: no key, or none that counts.
         .layer(CheckLayer::new(Identify))
         // 400, 404, 405, 406, 414: no call that the catalogue knows.

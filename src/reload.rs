@@ -59,6 +59,19 @@ pub struct Standing {
     pub needs_restart: Vec<&'static str>,
 }
 
+/// How the configuration that serves stands to the files, in numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tally {
+    pub(crate) generation: u64,
+    pub(crate) since: Timestamp,
+    pub(crate) is_degraded: bool,
+    pub(crate) needs_restart: usize,
+    /// How often the files were put in force since the start.
+    pub(crate) applied: u64,
+    /// How often they were wrong.
+    pub(crate) refused: u64,
+}
+
 /// Reads the configuration again and puts it in force.
 #[derive(Debug)]
 pub struct Reload {
@@ -81,6 +94,9 @@ struct State {
     since: Timestamp,
     degraded: Vec<Problem>,
     warned: Vec<Problem>,
+    /// How often the files were put in force, and how often they were wrong.
+    applied: u64,
+    refused: u64,
     needs_restart: Vec<&'static str>,
     /// Snapshots that were replaced. The last request that holds on to one is not made to take it apart.
     replaced: Vec<Arc<Snapshot>>,
@@ -100,6 +116,8 @@ impl Reload {
             since: Timestamp::now(),
             degraded: Vec::new(),
             warned: Vec::new(),
+            applied: 0,
+            refused: 0,
             needs_restart: Vec::new(),
             replaced: Vec::new(),
         };
@@ -116,6 +134,19 @@ impl Reload {
             since: state.since,
             degraded: state.degraded.clone(),
             needs_restart: state.needs_restart.clone(),
+        }
+    }
+
+    /// The same in numbers, and how often the files were read again.
+    pub(crate) fn tally(&self) -> Tally {
+        let state = self.state();
+        Tally {
+            generation: self.current.load().generation(),
+            since: state.since,
+            is_degraded: !state.degraded.is_empty(),
+            needs_restart: state.needs_restart.len(),
+            applied: state.applied,
+            refused: state.refused,
         }
     }
 
@@ -152,6 +183,7 @@ impl Reload {
             state.sources = config.sources;
             state.since = Timestamp::now();
             state.degraded.clear();
+            state.applied += 1;
             // What has been said already is not said again each time.
             for warning in warnings.iter().filter(|warning| !state.warned.contains(warning)) {
                 warn(warning);
@@ -187,6 +219,7 @@ impl Reload {
                 );
             }
         }
+        state.refused += 1;
         state.sources = findings.sources;
         state.degraded.clone_from(&findings.errors);
         let needs_restart = state.needs_restart.clone();

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{CredentialState, Office, Started, Status};
+use crate::admin::{CredentialState, KeyStates, Office, Status};
 use crate::config::{Config, Fixed, ListenAddress};
 use crate::connection::{self, Reception, Slots};
 use crate::domain::credential::CredentialId;
@@ -21,6 +22,7 @@ use crate::health::{Health, serve_health};
 use crate::last_use::LastUse;
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
+use crate::metrics::exposition::{Exposition, Running};
 use crate::pipeline::{Shared, pipeline, probing};
 use crate::probe::{self, Prober, StandIns};
 use crate::reload::{self, Outcome, Reload};
@@ -141,6 +143,7 @@ impl Gateway {
             reception: Arc::new(Reception {
                 tls,
                 pipeline: pipeline(&shared, &config.upstream),
+                metrics: Arc::clone(&shared.metrics),
                 stop: gateway.stop.clone(),
             }),
             slots: Slots::new(most_connections(config.listen.max_connections)),
@@ -150,10 +153,13 @@ impl Gateway {
         gateway.background.spawn(reload::follow(Arc::clone(&gateway.reload), gateway.stop.clone()));
         let prober = Prober::new(probing(&shared, &config.upstream), Arc::clone(&shared.current));
         gateway.background.spawn(prober.run(gateway.stop.clone()));
-        let health = serve_health(health_listener, Arc::clone(&gateway.health), gateway.stop_health.clone());
-        gateway.background.spawn(health);
+        let running = gateway.running(shared);
+        let exposition = Exposition::new(running.clone());
+        let (health, stop) = (Arc::clone(&gateway.health), gateway.stop_health.clone());
+        gateway.background.spawn(serve_health(health_listener, health, exposition, stop));
         if let (Some(listener), Some(admin)) = (admin, config.admin) {
-            let office = gateway.office(&shared, config.upstream.authority.to_string());
+            let (address, upstream) = (gateway.address.to_string(), config.upstream.authority.to_string());
+            let office = GatewayOffice { address, upstream, running };
             gateway.background.spawn(crate::admin::serve(listener, admin.token, office, gateway.stop_health.clone()));
         }
         if let Some(state) = gateway.state.clone() {
@@ -179,16 +185,14 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// What [`crate::admin`] can be asked about this gateway.
-    fn office(&self, shared: &Shared, upstream: String) -> GatewayOffice {
-        GatewayOffice {
-            address: self.address.to_string(),
-            upstream,
-            started: Started::now(),
+    /// Itself, as far as it is told in numbers, from now on.
+    fn running(&self, shared: Shared) -> Running {
+        Running {
+            shared,
+            reload: Arc::clone(&self.reload),
             health: Arc::clone(&self.health),
             connections: self.connections.clone(),
-            shared: shared.clone(),
-            reload: Arc::clone(&self.reload),
+            started: SystemTime::now(),
         }
     }
 
@@ -210,7 +214,7 @@ impl Gateway {
         &self.address
     }
 
-    /// Where `/livez` and `/readyz` answer.
+    /// Where `/livez`, `/readyz` and `/metrics` answer.
     #[must_use]
     pub const fn health_address(&self) -> std::net::SocketAddr {
         self.health_address
@@ -246,37 +250,37 @@ impl Gateway {
 struct GatewayOffice {
     address: String,
     upstream: String,
-    started: Started,
-    health: Arc<Health>,
-    connections: TaskTracker,
-    shared: Shared,
-    reload: Arc<Reload>,
+    running: Running,
 }
 
 impl Office for GatewayOffice {
     fn status(&self) -> Status {
-        let snapshot = self.shared.current.load();
-        let (spent, allowed) = self.shared.quota.spent(&snapshot.limits, SystemTime::now());
+        let Running { shared, reload, health, connections, started } = &self.running;
+        let snapshot = shared.current.load();
+        let (spent, allowed) = shared.quota.spent(&snapshot.limits, SystemTime::now());
         Status {
             version: env!("CARGO_PKG_VERSION"),
-            state: self.health.word(),
-            configuration: self.reload.standing(),
-            uptime_seconds: self.started.seconds(),
+            state: health.word(),
+            configuration: reload.standing(),
+            uptime_seconds: started.elapsed().unwrap_or_default().as_secs(),
             address: self.address.clone(),
             upstream: self.upstream.clone(),
             keys: snapshot.keys.len(),
+            key_states: KeyStates::of(&snapshot.keys, Timestamp::now()),
             nicknames: snapshot.policy.nicknames.len(),
             credentials: snapshot.policy.credentials.len(),
-            connections: self.connections.len(),
-            waiting: self.shared.pace.waiting(),
+            connections: connections.len(),
+            in_flight: shared.flights.under_way(),
+            waiting: shared.pace.waiting(),
             requests_in_24_hours: spent,
             requests_allowed: allowed,
             credential_states: credential_states(&snapshot.policy),
+            since_start: shared.metrics.counts(),
         }
     }
 
     fn reload(&self) -> Outcome {
-        self.reload.now()
+        self.running.reload.now()
     }
 }
 
@@ -375,6 +379,7 @@ impl Accept {
                 }
             };
             let Some(slot) = self.reception.stop.run_until_cancelled(self.slots.take()).await else { return };
+            self.reception.metrics.count_connection();
             self.connections.spawn(connection::serve((stream, peer), slot, Arc::clone(&self.reception)));
         }
     }

@@ -26,6 +26,10 @@ pub(crate) struct Facts {
     pub(crate) upstream_fault: Option<&'static str>,
     /// Questions of the gateway's own to ClickBank.
     pub(crate) look_ups: u32,
+    /// How often it mattered whose an order is, and it was still known.
+    pub(crate) owners_known: u32,
+    /// How often it was not.
+    pub(crate) owners_unknown: u32,
     /// Rows of others that were cut out of the answer.
     pub(crate) rows_dropped: usize,
     /// Whether operators should look at it at once, whatever became of the request.
@@ -35,8 +39,9 @@ pub(crate) struct Facts {
 impl Facts {
     /// Forgets what was decided. Of a request that is decided again, only what it has gone through is a fact still.
     pub(crate) fn undecide(&mut self) {
-        let Self { waited, upstream, upstream_fault, look_ups, alarming, .. } = *self;
-        *self = Self { waited, upstream, upstream_fault, look_ups, alarming, ..Self::default() };
+        let Self { waited, upstream, upstream_fault, look_ups, owners_known, owners_unknown, alarming, .. } = *self;
+        let gone_through = Self { waited, upstream, upstream_fault, look_ups, alarming, ..Self::default() };
+        *self = Self { owners_known, owners_unknown, ..gone_through };
     }
 
     /// Notes a fault at ClickBank's end that operators should look at at once.

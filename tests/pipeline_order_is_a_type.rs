@@ -33,7 +33,7 @@ fn pipeline(shared: &Shared, upstream: &Upstream) -> Pipeline<Empty<Bytes>> {
     let guard = Guard::new(upstream);
     let prove = Prove::new(upstream, shape.clone(), inject.clone(), Arc::clone(&forward), guard.clone());
     let stages = ServiceBuilder::new()
-        .layer(AuditLayer::new(Arc::clone(&shared.current)))
+        .layer(AuditLayer::new(shared))
         .layer(CheckLayer::new(Identify))
         .layer(CheckLayer::new(Classify))
         .layer(CheckLayer::new(Resolve))

@@ -24,6 +24,7 @@ use tower::Service as _;
 use crate::audit::{self, Recognised};
 use crate::http1::request::{MAX_FIELDS, MAX_HEAD};
 use crate::listen::Peer;
+use crate::metrics::Metrics;
 use crate::pipeline::Pipeline;
 
 mod screen;
@@ -39,6 +40,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Reception {
     pub(crate) tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     pub(crate) pipeline: Pipeline<Incoming>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -62,7 +64,7 @@ where
                     }
                     // Something was said that is no TLS, or not ours. Who says nothing, or hangs up, is a probe.
                     Some(Ok(Err(error))) if error.kind() == io::ErrorKind::InvalidData => {
-                        audit::record_cut("handshake-failed");
+                        audit::record_cut("handshake-failed", &reception.metrics);
                     }
                     _ => {}
                 }
@@ -82,7 +84,7 @@ where
         Box::pin(serve_http(screen, peer, reception)).await;
     }
     if let Some(reason) = notes.cut() {
-        audit::record_cut(reason);
+        audit::record_cut(reason, &reception.metrics);
     }
 }
 
@@ -119,7 +121,7 @@ where
     if let Err(error) = ended
         && notes.cut().is_none()
     {
-        audit::record_unparsed(&error);
+        audit::record_unparsed(&error, &reception.metrics);
     }
 }
 
@@ -146,7 +148,12 @@ mod tests {
             }
             Ok::<Response<ReplyBody>, Infallible>(refuse(&Rejection::UnknownEndpoint, "id"))
         });
-        Arc::new(Reception { tls: None, pipeline: BoxCloneSyncService::new(service), stop: CancellationToken::new() })
+        Arc::new(Reception {
+            tls: None,
+            pipeline: BoxCloneSyncService::new(service),
+            metrics: Arc::default(),
+            stop: CancellationToken::new(),
+        })
     }
 
     const PEER: Peer = Peer::Unix { user: None, process: None };

@@ -92,6 +92,9 @@ pub enum Life {
 }
 
 impl Life {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Unknown, Self::Alive, Self::Dead];
+
     /// The word in output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -122,6 +125,35 @@ pub struct Seen {
     pub wider: bool,
     /// It lacks a nickname that is declared.
     pub narrower: bool,
+}
+
+/// What is known of how the reach of a credential that ClickBank shows compares with the one that is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// ClickBank has not been asked yet.
+    Unseen,
+    /// They are the same.
+    Verified,
+    /// It holds a nickname that is not declared.
+    Wider,
+    /// It lacks a nickname that is declared. It may be wider all the same.
+    Narrower,
+}
+
+impl Finding {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Unseen, Self::Verified, Self::Wider, Self::Narrower];
+
+    /// The word in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unseen => "unseen",
+            Self::Verified => "verified",
+            Self::Wider => "wider",
+            Self::Narrower => "narrower",
+        }
+    }
 }
 
 /// The credential proposed for a call.
@@ -291,6 +323,19 @@ impl Credentials {
     /// changes: both reach the same.
     fn alive(&self, id: CredentialId, permissions: PermissionSet) -> CredentialId {
         if self.is_dead(id) { self.in_place_of(id, permissions).unwrap_or(id) } else { id }
+    }
+
+    /// Whether this was found out about a credential.
+    #[must_use]
+    pub fn is_found(&self, id: CredentialId, finding: Finding) -> bool {
+        // Whether ClickBank accepts the credential is another question.
+        let found = self.found(id) & (SEEN | WIDER | NARROWER);
+        match finding {
+            Finding::Unseen => found == 0,
+            Finding::Verified => found == SEEN,
+            Finding::Wider => found & WIDER != 0,
+            Finding::Narrower => found & NARROWER != 0,
+        }
     }
 
     fn found(&self, id: CredentialId) -> u8 {

@@ -86,6 +86,10 @@ impl Subject {
 }
 
 impl Safeguard {
+    /// All words of [`Safeguard::as_str`].
+    pub const WORDS: [&'static str; 7] =
+        ["confined", "owner-named", "request-confined", "rows-judged", "looked-up", "nobodys-data", "document"];
+
     /// The word in logs and output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -52,6 +52,14 @@ impl fmt::Display for Method {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointId(pub(super) u16);
 
+impl EndpointId {
+    /// The position, from 0.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// One method and path template of ClickBank's API, with everything that decides about it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {

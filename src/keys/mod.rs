@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::hint::select_unpredictable;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -120,6 +121,10 @@ pub enum KeyFault {
 }
 
 impl KeyFault {
+    /// All words of [`KeyFault::as_str`].
+    pub const WORDS: [&'static str; 7] =
+        ["not-one-authorization", "malformed", "clickbank-key", "unknown", "inactive", "expired", "superseded"];
+
     /// The word in logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -244,6 +249,10 @@ pub struct Keys {
     records: Box<[Record]>,
     /// In the order of digests.
     by_digest: Box<[Listed]>,
+    /// How many are switched off.
+    inactive: usize,
+    /// When those expire that are switched on and do, the next one first.
+    expiries: Box<[Moment]>,
 }
 
 /// Keys that are added one by one, in the order of callers.
@@ -295,7 +304,12 @@ impl KeysBuilder {
                 record.digest = place;
             }
         }
-        Keys { text: text.into(), records: records.into(), by_digest: by_digest.into() }
+        let active = || records.iter().filter(|record| record.status == Status::Active);
+        let inactive = records.len() - active().count();
+        let mut expiries: Box<[Moment]> =
+            active().map(|record| record.expires).filter(|expires| expires.time().is_some()).collect();
+        expiries.sort_unstable_by_key(|expires| expires.end());
+        Keys { text: text.into(), records: records.into(), by_digest: by_digest.into(), inactive, expiries }
     }
 }
 
@@ -320,6 +334,37 @@ impl Keys {
         ids.len() == self.len()
             && ids.iter().zip(ids.iter().skip(1)).all(|(one, next)| one != next)
             && digests.all(|apart| apart)
+    }
+
+    /// How many are switched on and not past their date.
+    #[must_use]
+    pub fn active(&self, now: Timestamp) -> usize {
+        self.records.len().saturating_sub(self.inactive).saturating_sub(self.expired(now))
+    }
+
+    /// How many are switched off, whether or not they are past their date.
+    #[must_use]
+    pub const fn inactive(&self) -> usize {
+        self.inactive
+    }
+
+    /// How many are switched on, but past their date.
+    #[must_use]
+    pub fn expired(&self, now: Timestamp) -> usize {
+        self.expiries.partition_point(|expires| expires.end() <= now.as_second())
+    }
+
+    /// How many of the active ones are past their date after this time.
+    #[must_use]
+    pub fn expiring(&self, now: Timestamp, within: Duration) -> usize {
+        let then = now.checked_add(within).unwrap_or(Timestamp::MAX);
+        self.expired(then).saturating_sub(self.expired(now))
+    }
+
+    /// When the next of the active ones expires.
+    #[must_use]
+    pub fn next_expiry(&self, now: Timestamp) -> Option<Timestamp> {
+        self.expiries.get(self.expired(now)).and_then(|expires| expires.time())
     }
 
     /// Whose key has this digest, if it counts now.

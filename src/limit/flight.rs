@@ -35,6 +35,12 @@ impl Default for Flights {
 }
 
 impl Flights {
+    /// How many requests are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        MOST.saturating_sub(self.room.available_permits())
+    }
+
     /// Lets a caller's request go on; `None` when too many are under way.
     #[must_use]
     pub fn begin(self: &Arc<Self>, caller: KeyNumber) -> Option<Flight> {

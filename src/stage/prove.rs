@@ -456,8 +456,10 @@ async fn remembered(
     let known = &passage.snapshot.known;
     let question = known::Question { caller: permit.caller(), credential: permit.credential(), subject };
     if let Some(owned) = known.owned(&question) {
+        passage.trail.facts().owners_known += 1;
         return Ok(owned);
     }
+    passage.trail.facts().owners_unknown += 1;
     let owned = known.ask(&question, answer_by(passage), asking).await?;
     if owned.sellers.are_within(allowed) {
         known.keep(question, owned.clone());

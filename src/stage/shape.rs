@@ -38,7 +38,7 @@ impl Shape {
     /// With what all requests share.
     #[must_use]
     pub fn new(shared: &Shared) -> Self {
-        let Shared { current, pace, quota, flights } = shared.clone();
+        let Shared { current, pace, quota, flights, .. } = shared.clone();
         Self { pace, quota, flights, current }
     }
 

@@ -80,6 +80,16 @@ fn only_audit_writes_about_requests() {
 }
 
 #[test]
+fn only_metrics_counts_for_monitoring_and_takes_no_text() {
+    assert_eq!(files_with(&["prometheus_client"]), ["metrics.rs", "metrics/exposition.rs"]);
+    let sources = sources();
+    let (_, metrics) = sources.iter().find(|(file, _)| file == "metrics.rs").unwrap();
+    let functions = metrics.lines().filter(|line| line.trim_start().starts_with("pub(crate) fn "));
+    let taking_text: Vec<&str> = functions.filter(|line| line.replace("&'static str", "").contains("str")).collect();
+    assert!(taking_text.is_empty(), "{taking_text:?}");
+}
+
+#[test]
 fn the_domain_knows_no_network_no_runtime_and_no_file() {
     let files = files_with(&["tokio", "hyper", "tower", "std::fs", "std::net", "std::env", "async "]);
     let domain: Vec<&String> = files.iter().filter(|file| file.starts_with("domain/")).collect();

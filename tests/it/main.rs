@@ -40,6 +40,7 @@ mod key_file_survives;
 mod last_use_is_kept;
 mod live_changes;
 mod memory_is_private;
+mod metrics;
 mod naive_evaluator;
 mod naming_the_nickname;
 mod one_answer_for_every_bad_key;

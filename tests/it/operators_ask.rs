@@ -6,8 +6,8 @@ use std::process::Command;
 use clickbank_gateway::server::Gateway;
 
 use crate::support::process::{PROGRAM, Serving};
-use crate::support::scene::{demo_simulator, start_gateway, write_for};
-use crate::support::setup::{Setup, Written};
+use crate::support::scene::{Scene, demo_simulator, start_gateway, write_for};
+use crate::support::setup::{Setup, Written, new_key};
 use crate::support::within;
 
 const TOKEN: &str = "0123456789abcdef0123456789";
@@ -72,6 +72,39 @@ async fn reload_says_what_came_of_it_and_status_how_things_stand() {
     assert_eq!(code, Some(0));
     assert!(out.contains("[listen] address was changed, but stays as it is until the gateway is restarted\n"), "{out}");
     drop(gateway);
+}
+
+#[tokio::test]
+async fn status_tells_what_metrics_tell() {
+    let simulator = demo_simulator().await;
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 9);
+    let analytics = "analytics = [\"acme\"]";
+    let setup = Setup::acme()
+        .caller_with("short", &new_key(), &format!("status = \"active\"\nexpires = {expires}"), analytics)
+        .caller_with("off", &new_key(), "status = \"inactive\"", analytics);
+    let written = write_for(&setup, &simulator);
+    written.edit("gateway.toml", |text| text + "\n[admin]\naddress = \"unix:admin.sock\"\n");
+    let scene = Scene { gateway: start_gateway(&written).await, simulator, written };
+    // The first is trusted where its answer shows no owner, so it is asked once how far it reaches.
+    assert_eq!(scene.get("app", "/rest/1.3/tickets/count").await.outcome(), (200, None));
+    assert_eq!(scene.get("off", "/rest/1.3/tickets/count").await.outcome(), (401, Some("key-refused")));
+    let (code, out, _) = run(&scene.written.file, &["status", "--output", "json"]).await;
+    let status: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &status["keys"], &status["credentials"]), (Some(0), &3.into(), &1.into()));
+    let keys = &status["key_states"];
+    let counts = ["active", "inactive", "expired", "expiring_in_7_days", "expiring_in_30_days"];
+    assert_eq!(counts.map(|name| keys[name].as_u64().unwrap()), [2, 1, 0, 0, 1]);
+    assert_eq!(
+        keys["next_expiry"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second(),
+        expires.as_second()
+    );
+    assert_eq!(status["credential_states"][0]["reach"], "as declared");
+    let counts = &status["since_start"];
+    let names = ["answered", "refused", "caller_gone", "alarms", "look_ups"];
+    assert_eq!(names.map(|name| counts[name].as_u64().unwrap()), [1, 1, 0, 0, 1]);
+    assert_eq!((&status["in_flight"], &status["requests_in_24_hours"]), (&0.into(), &2.into()));
+    let (_, text, _) = run(&scene.written.file, &["status"]).await;
+    assert!(text.contains("\nsince start           \n") && text.contains("\n  expiring in 30 days  1\n"), "{text}");
 }
 
 #[tokio::test]

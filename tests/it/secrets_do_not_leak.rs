@@ -132,6 +132,10 @@ async fn no_output_shows_a_secret_or_a_customer() {
         let mut health = Connection::open(serving.health, &written.secrets).await;
         health.send(format!("GET /readyz?{key} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n\r\n")).await;
         assert_eq!(health.answer().await.status, 200);
+        let mut metrics = Connection::open(serving.health, &written.secrets).await;
+        metrics.send(format!("GET /metrics?{key} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\n\r\n")).await;
+        let told = metrics.answer().await;
+        assert!(told.status == 200 && told.text().contains("key-refused"), "{}", told.text());
         // A second gateway that fails to start for the first one's sake says nothing either.
         serving.process.signal("TERM");
         let ended = serving.process.end().await;

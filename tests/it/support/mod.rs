@@ -3,6 +3,7 @@
 
 pub(crate) mod emissions;
 pub(crate) mod in_process;
+pub(crate) mod openmetrics;
 pub(crate) mod process;
 pub(crate) mod raw_tls;
 pub(crate) mod scene;

@@ -262,6 +262,11 @@ impl Trouble {
         self.seen.heads.lock().unwrap().clone()
     }
 
+    /// Lets the upstream send what it holds back.
+    pub(crate) fn tell(&self) {
+        self.seen.told.notify_one();
+    }
+
     /// How many connections were made to it.
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
