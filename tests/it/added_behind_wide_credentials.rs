@@ -540,15 +540,17 @@ async fn a_share_in_somebody_elses_upsell_does_not_keep_ones_own_from_being_show
 async fn an_answer_that_shows_nobody_is_withheld_if_its_credential_was_found_too_wide_meanwhile() {
     let gateway: Arc<std::sync::OnceLock<Gateway>> = Arc::default();
     let answering = Arc::clone(&gateway);
-    let made = Gateway::new("", CONFINED, "", move |target| match target {
-        "quickstats/accounts" => (200, JSON, r#"{"accountData":{"nickName":"acme"}}"#.to_owned()),
-        _ => {
-            // While ClickBank answers, another call finds it out.
-            let snapshot = answering.get().unwrap().shared.current.load_full();
-            let credentials = &snapshot.policy.credentials;
-            credentials.iter().for_each(|(id, ..)| credentials.doubt(id));
-            (200, TEXT, "12".to_owned())
+    let made = Gateway::new("", CONFINED, "", move |target| {
+        if target == "quickstats/accounts" {
+            return (200, JSON, r#"{"accountData":{"nickName":"acme"}}"#.to_owned());
         }
+        // While ClickBank answers, another call finds it out.
+        let snapshot = answering.get().unwrap().shared.current.load_full();
+        let credentials = &snapshot.policy.credentials;
+        for (id, ..) in credentials.iter() {
+            credentials.doubt(id);
+        }
+        (200, TEXT, "12".to_owned())
     });
     let gateway = gateway.get_or_init(|| made);
     let (status, word, body) = gateway.call("GET", "tickets/count").await;
