@@ -5,7 +5,7 @@
 //! label. Callers are no label either: there may be 100,000 keys.
 //!
 //! A request is counted once, where its record is closed. What is a state, and no count, is kept by whoever is in it and
-//! read when somebody asks; [`exposition`] does that, and writes all of it down.
+//! read when somebody asks; `exposition` does that, and writes all of it down.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
