@@ -600,6 +600,7 @@ mod tests {
         credentials.revive(id);
         assert_eq!((credentials.life(id), credentials.is_suspected(id)), (Life::Alive, false));
         assert!(credentials.is_verified(id), "what was found out about its reach stays");
+        assert!(credentials.is_found(id, Finding::Verified) && !credentials.is_found(id, Finding::Unseen));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use clickbank_gateway::server::Gateway;
 
 use crate::support::openmetrics::{Page, Series};
 use crate::support::process::Serving;
-use crate::support::scene::{Scene, demo_simulator, write_for};
+use crate::support::scene::{Scene, demo_simulator, start_gateway, write_for};
 use crate::support::secrets::Secrets;
 use crate::support::setup::{Setup, everything_on, new_key};
 use crate::support::upstream::{Act, Certificate, Trouble, Upstream, answer};
@@ -503,6 +503,30 @@ async fn what_was_found_out_about_a_credential_is_told() {
     let scene = Scene::start(&Setup::acme()).await;
     assert_eq!(scene.get("app", "/rest/1.3/tickets/count").await.status, 200);
     assert_eq!(state(&scene.metrics().await, "acme"), [0.0, 1.0, 0.0, 0.0]);
+}
+
+#[tokio::test]
+async fn whether_clickbank_accepts_a_credential_is_told_apart_from_how_far_it_reaches() {
+    let simulator = demo_simulator().await;
+    let written = write_for(&Setup::acme(), &simulator);
+    written.edit("gateway.toml", |text| text + "\n[probes]\nat_start = true\n");
+    let scene = Scene { gateway: start_gateway(&written).await, simulator, written };
+    let told = within("a probe", async {
+        loop {
+            let page = scene.metrics().await;
+            if page.value("credential_state{credential=acme,state=alive}") == Some(1.0) {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let page = told.await;
+    let told =
+        |name: &str, label: &str, word: &str| page.value(&format!("{name}{{credential=acme,{label}={word}}}")).unwrap();
+    assert_eq!(["unknown", "dead"].map(|state| told("credential_state", "state", state)), [0.0, 0.0]);
+    // The probe is the question that shows how far it reaches, too.
+    let reaches = ["unseen", "verified", "wider", "narrower"].map(|reach| told("credential_reach", "reach", reach));
+    assert_eq!(reaches, [0.0, 1.0, 0.0, 0.0]);
 }
 
 #[cfg(target_os = "linux")]
