@@ -34,7 +34,7 @@ fn gateway() -> Pipeline<Empty<Bytes>> {
     write("clickbank", "API-0123456789ABCDEFGHIJ");
     write(
         "gateway.toml",
-        "[limits]\nper_second = 1000000000\nper_day = 4000000000\n[nicknames]\nacme = \"seller\"\n\
+        "[limits]\nper_second = 100000\nper_day = 100000000\n[nicknames]\nacme = \"seller\"\n\
          [credentials.acme]\napi_key = { file = \"clickbank\" }\n[credentials.acme.reach]\nproducts = [\"acme\"]\n",
     );
     let digest = KeyDigest::of(KEY.as_bytes());
