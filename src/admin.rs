@@ -21,6 +21,7 @@ use crate::keys::Keys;
 use crate::listen::Listener;
 use crate::metrics::exposition::SOON;
 use crate::reload::{Outcome, Standing};
+use crate::roster::Roster;
 
 const BOUNDS: Bounds = Bounds { connections: 16, time: Duration::from_mins(1) };
 
@@ -140,6 +141,9 @@ pub(crate) trait Office: Clone + Send + Sync + 'static {
     /// What the gateway is doing.
     fn status(&self) -> Status;
 
+    /// What each caller gets.
+    fn roster(&self) -> Roster;
+
     /// Has the configuration read again.
     fn reload(&self) -> Outcome;
 }
@@ -161,6 +165,15 @@ fn presents(headers: &HeaderMap, token: &AdminToken) -> bool {
     value.as_bytes().strip_prefix(b"Bearer ").is_some_and(|presented| token.is(presented))
 }
 
+/// What may take as long as reading 100,000 keys does, where it holds nobody up.
+async fn in_its_time<T: Serialize + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (StatusCode, String) {
+    let text = tokio::task::spawn_blocking(move || serde_json::to_string(&work()));
+    match text.await {
+        Ok(Ok(text)) => (StatusCode::OK, text),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "{\"error\":\"it failed; the log says more\"}".to_owned()),
+    }
+}
+
 async fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, office: impl Office) -> Response<Full<Bytes>> {
     let error = |code, text: &str| (code, format!("{{\"error\":\"{text}\"}}"));
     let (code, text) = if token.is_some_and(|token| !presents(request.headers(), token)) {
@@ -168,13 +181,11 @@ async fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, office: imp
     } else {
         match (request.uri().path(), request.method()) {
             ("/status", &Method::GET) => (StatusCode::OK, serde_json::to_string(&office.status()).unwrap_or_default()),
-            ("/status", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use GET"),
-            ("/reload", &Method::POST) => match tokio::task::spawn_blocking(move || office.reload()).await {
-                Ok(outcome) => (StatusCode::OK, serde_json::to_string(&outcome).unwrap_or_default()),
-                Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "it failed; the log says more"),
-            },
+            ("/callers", &Method::GET) => in_its_time(move || office.roster()).await,
+            ("/status" | "/callers", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use GET"),
+            ("/reload", &Method::POST) => in_its_time(move || office.reload()).await,
             ("/reload", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use POST"),
-            _ => error(StatusCode::NOT_FOUND, "there is GET /status and POST /reload"),
+            _ => error(StatusCode::NOT_FOUND, "there is GET /status, GET /callers and POST /reload"),
         }
     };
     brief::answer(code, "application/json", text)
@@ -216,6 +227,10 @@ mod tests {
             }
         }
 
+        fn roster(&self) -> Roster {
+            Roster::default()
+        }
+
         fn reload(&self) -> Outcome {
             Outcome { applied: true, generation: 2, problems: Vec::new(), needs_restart: Vec::new() }
         }
@@ -230,6 +245,9 @@ mod tests {
             (right, "POST", "/status", 405),
             (right, "POST", "/reload", 200),
             (right, "GET", "/reload", 405),
+            (right, "GET", "/callers", 200),
+            (right, "POST", "/callers", 405),
+            (&[], "GET", "/callers", 401),
             (&[], "POST", "/reload", 401),
             (right, "GET", "/debug", 404),
             (&[], "GET", "/status", 401),

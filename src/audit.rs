@@ -17,8 +17,8 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use crate::domain::endpoint::Method;
-use crate::domain::permission::PermissionSet;
 use crate::domain::secret::KEY_PREFIX;
+use crate::last_use::Good;
 use crate::listen::Peer;
 use crate::metrics::{Closed, Metrics, Outcome};
 use crate::pipeline::Shared;
@@ -249,8 +249,9 @@ impl Record {
         let key = facts.caller.and_then(|caller| self.snapshot.keys.of(caller));
         let endpoint = facts.endpoint.and_then(|id| policy.catalogue.endpoint(id));
         if let Some(caller) = facts.caller {
-            let permissions = endpoint.map_or_else(PermissionSet::default, |endpoint| endpoint.permissions);
-            self.snapshot.used.note(caller, permissions, &facts.nicknames, SystemTime::now());
+            let good = endpoint.filter(|_| facts.allowed_because.is_some());
+            let good = good.map(|endpoint| Good { permissions: endpoint.permissions, nicknames: &facts.nicknames });
+            self.snapshot.used.note(caller, good, SystemTime::now());
         }
         let outcome = match (status, rejection) {
             (None, _) => Outcome::CallerGone,

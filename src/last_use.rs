@@ -17,6 +17,10 @@ use crate::domain::permission::{Permission, PermissionSet};
 use crate::snapshot::Snapshot;
 
 const FILE: &str = "last-use";
+/// What its first line begins with.
+const SINCE: &str = "since ";
+/// In the place of a nickname. None is called so.
+const NOBODYS: &str = "-";
 /// For how long it is kept of keys that nobody presents any more: more than a year, so that what runs once a year counts.
 const KEPT_FOR: Duration = Duration::from_hours(400 * 24);
 
@@ -24,17 +28,31 @@ const KEPT_FOR: Duration = Duration::from_hours(400 * 24);
 #[derive(Debug, Default)]
 pub struct Used {
     keys: DashMap<CallerId, u64>,
-    cells: DashMap<(CallerId, Permission, NicknameId), u64>,
+    /// Without a nickname where the call was about nobody's data.
+    cells: DashMap<(CallerId, Permission, Option<NicknameId>), u64>,
+}
+
+/// What a request was good for.
+#[derive(Clone, Copy, Debug)]
+pub struct Good<'a> {
+    /// The permissions that it took.
+    pub permissions: PermissionSet,
+    /// The nicknames that it was about; none where it was about nobody's data.
+    pub nicknames: &'a NicknameSet,
 }
 
 impl Used {
-    /// Notes that a key was presented, and was good for these cells.
-    pub fn note(&self, caller: CallerId, permissions: PermissionSet, nicknames: &NicknameSet, now: SystemTime) {
+    /// Notes that a key was presented, and what it was good for, if anything.
+    pub fn note(&self, caller: CallerId, good: Option<Good<'_>>, now: SystemTime) {
         let now = seconds(now);
         note(&self.keys, caller, now);
+        let Some(Good { permissions, nicknames }) = good else { return };
         for permission in permissions.iter() {
             for nickname in nicknames.iter() {
-                note(&self.cells, (caller, permission, nickname), now);
+                note(&self.cells, (caller, permission, Some(nickname)), now);
+            }
+            if nicknames.is_empty() {
+                note(&self.cells, (caller, permission, None), now);
             }
         }
     }
@@ -56,13 +74,23 @@ fn seconds(time: SystemTime) -> u64 {
 pub struct KeyUse {
     /// When it was last presented and counted, whatever became of the request.
     pub last: Option<SystemTime>,
-    /// When it was last good for a nickname, by permission.
-    pub cells: BTreeMap<(Permission, String), SystemTime>,
+    /// When it was last good for a nickname, by permission; without one where the call was about nobody's data.
+    pub cells: BTreeMap<(Permission, Option<String>), SystemTime>,
+}
+
+impl KeyUse {
+    /// When a permission was last good for a nickname, or for nobody's data.
+    #[must_use]
+    pub fn of(&self, permission: Permission, nickname: Option<&str>) -> Option<SystemTime> {
+        self.cells.get(&(permission, nickname.map(str::to_owned))).copied()
+    }
 }
 
 /// When each key was last used, by its id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LastUse {
+    /// From when on it is known. Whoever was not used since may have been used before.
+    since: SystemTime,
     book: Mutex<Book>,
 }
 
@@ -73,35 +101,52 @@ struct Book {
 }
 
 impl LastUse {
+    /// Nothing is known of what was used before now.
+    #[must_use]
+    pub fn begin(now: SystemTime) -> Self {
+        let now = at(seconds(now)).unwrap_or(now);
+        Self { since: now, book: Mutex::new(Book { changed: true, ..Book::default() }) }
+    }
+
     /// Takes up what [`LastUse::save`] left in a directory, if there is anything.
     ///
     /// # Errors
     /// When it cannot be read, or holds something else.
-    pub fn load(directory: &Path) -> io::Result<Self> {
+    pub fn load(directory: &Path) -> io::Result<Option<Self>> {
         let text = match fs::read_to_string(directory.join(FILE)) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut keys: HashMap<String, KeyUse> = HashMap::new();
-        for line in text.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let read = match words.as_slice() {
-                [id, time] => time_of(time).map(|time| keys.entry((*id).to_owned()).or_default().last = Some(time)),
-                [id, permission, nickname, time] => {
-                    Permission::parse(permission).zip(time_of(time)).map(|(permission, time)| {
-                        let key = keys.entry((*id).to_owned()).or_default();
-                        key.cells.insert((permission, (*nickname).to_owned()), time);
-                    })
+        let read = || {
+            let mut lines = text.lines();
+            let since = time_of(lines.next()?.strip_prefix(SINCE)?)?;
+            let mut keys: HashMap<String, KeyUse> = HashMap::new();
+            for line in lines {
+                let words: Vec<&str> = line.split(' ').collect();
+                match words.as_slice() {
+                    [id, time] => keys.entry((*id).to_owned()).or_default().last = Some(time_of(time)?),
+                    [id, permission, nickname, time] => {
+                        let nickname = (*nickname != NOBODYS).then(|| (*nickname).to_owned());
+                        let cell = (Permission::parse(permission)?, nickname);
+                        keys.entry((*id).to_owned()).or_default().cells.insert(cell, time_of(time)?);
+                    }
+                    _ => return None,
                 }
-                _ => None,
-            };
-            read.ok_or_else(|| {
-                let message = format!("{FILE} does not say when keys were used; move it away to begin anew");
-                io::Error::new(io::ErrorKind::InvalidData, message)
-            })?;
-        }
-        Ok(Self { book: Mutex::new(Book { keys, changed: false }) })
+            }
+            Some(Self { since, book: Mutex::new(Book { keys, changed: false }) })
+        };
+        let invalid = || {
+            let message = format!("{FILE} does not say when keys were used; move it away to begin anew");
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        };
+        read().map(Some).ok_or_else(invalid)
+    }
+
+    /// From when on it is known what was used.
+    #[must_use]
+    pub const fn since(&self) -> SystemTime {
+        self.since
     }
 
     /// Gathers what requests noted in a snapshot.
@@ -119,7 +164,7 @@ impl LastUse {
         for entry in &snapshot.used.cells {
             let (caller, permission, nickname) = *entry.key();
             if let Some((id, time)) = id(caller).zip(at(*entry.value())) {
-                let name = snapshot.policy.nicknames.name(nickname).to_owned();
+                let name = nickname.map(|nickname| snapshot.policy.nicknames.name(nickname).to_owned());
                 let last = keys.entry(id).or_default().cells.entry((permission, name)).or_insert(UNIX_EPOCH);
                 *changed |= *last < time;
                 *last = time.max(*last);
@@ -132,7 +177,7 @@ impl LastUse {
     /// # Errors
     /// When the directory cannot be written.
     pub fn save(&self, directory: &Path, now: SystemTime) -> io::Result<()> {
-        let mut text = String::new();
+        let mut text = format!("{SINCE}{}\n", seconds(self.since));
         {
             let mut book = self.book();
             if !std::mem::take(&mut book.changed) {
@@ -146,6 +191,7 @@ impl LastUse {
                     text.push_str(&format!("{id} {}\n", seconds(last)));
                 }
                 for ((permission, nickname), time) in &key.cells {
+                    let nickname = nickname.as_deref().unwrap_or(NOBODYS);
                     text.push_str(&format!("{id} {permission} {nickname} {}\n", seconds(*time)));
                 }
             }
@@ -187,19 +233,27 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again_and_what_is_something_else_is_told() {
         let directory = tempfile::tempdir().unwrap();
-        let text = "key_a 1700000000\nkey_a analytics acme 1600000000\nkey_b orders_read acme 1650000000\n";
+        assert!(LastUse::load(directory.path()).unwrap().is_none());
+        let text = "since 1500000000\nkey_a 1700000000\nkey_a analytics - 1600000001\nkey_a analytics acme 1600000000\n\
+                    key_b orders_read acme 1650000000\n";
         fs::write(directory.path().join(FILE), text).unwrap();
-        let last_use = LastUse::load(directory.path()).unwrap();
+        let last_use = LastUse::load(directory.path()).unwrap().unwrap();
+        assert_eq!(last_use.since(), at(1_500_000_000).unwrap());
         assert_eq!(last_use.of("key_a").last, at(1_700_000_000));
-        assert_eq!(last_use.of("key_a").cells[&(Permission::Analytics, "acme".to_owned())], at(1_600_000_000).unwrap());
+        assert_eq!(last_use.of("key_a").of(Permission::Analytics, Some("acme")), at(1_600_000_000));
+        assert_eq!(last_use.of("key_a").of(Permission::Analytics, None), at(1_600_000_001));
         assert_eq!((last_use.of("key_b").last, last_use.of("key_c")), (None, KeyUse::default()));
         last_use.save(directory.path(), UNIX_EPOCH).unwrap();
         assert_eq!(fs::read_to_string(directory.path().join(FILE)).unwrap(), text);
         last_use.book().changed = true;
         last_use.save(directory.path(), at(1_700_000_000 + KEPT_FOR.as_secs()).unwrap()).unwrap();
-        let kept = "key_b orders_read acme 1650000000\n";
+        let kept = "since 1500000000\nkey_b orders_read acme 1650000000\n";
         assert_eq!(fs::read_to_string(directory.path().join(FILE)).unwrap(), kept);
         for text in ["x", "key_a x\n", "key_a nothing acme 1\n", "key_a -1\n", "a b c d e\n", "key_a 99999999999\n"] {
+            fs::write(directory.path().join(FILE), format!("since 1\n{text}")).unwrap();
+            assert_eq!(LastUse::load(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData, "{text}");
+        }
+        for text in ["", "since\n", "key_a 1\n", "since -1\n"] {
             fs::write(directory.path().join(FILE), text).unwrap();
             assert_eq!(LastUse::load(directory.path()).unwrap_err().kind(), io::ErrorKind::InvalidData, "{text}");
         }

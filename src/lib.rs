@@ -62,6 +62,8 @@ pub mod probe;
 pub mod process;
 // Configuration files that change while the gateway runs.
 pub mod reload;
+// What each caller gets, to compare configurations.
+pub mod roster;
 // Listening, connections, and the end of both.
 pub mod server;
 // Where log lines go and how they look.

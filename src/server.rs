@@ -26,6 +26,7 @@ use crate::metrics::exposition::{Exposition, Running};
 use crate::pipeline::{Shared, pipeline, probing};
 use crate::probe::{self, Prober, StandIns};
 use crate::reload::{self, Outcome, Reload};
+use crate::roster::Roster;
 
 /// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
 const OTHER_FILES: u64 = 1_536;
@@ -90,7 +91,7 @@ impl Gateway {
         let (quota, last_use) = match &config.state {
             Some(directory) => open_state(directory)
                 .map_err(|source| StartError::State { directory: directory.display().to_string(), source })?,
-            None => (Quota::default(), LastUse::default()),
+            None => (Quota::default(), LastUse::begin(SystemTime::now())),
         };
         let last_use = Arc::new(last_use);
         let (listener, address) = bind(&config.listen.address, Access::Umask).await?;
@@ -279,6 +280,10 @@ impl Office for GatewayOffice {
         }
     }
 
+    fn roster(&self) -> Roster {
+        Roster::of(&self.running.shared.current.load_full(), Timestamp::now())
+    }
+
     fn reload(&self) -> Outcome {
         self.running.reload.now()
     }
@@ -334,7 +339,8 @@ fn open_state(directory: &Path) -> io::Result<(Quota, LastUse)> {
     std::fs::create_dir_all(directory)?;
     // Whether it can be written shows now, and not when the first count is lost.
     tempfile::NamedTempFile::new_in(directory)?.close()?;
-    Ok((Quota::load(directory)?, LastUse::load(directory)?))
+    let last_use = LastUse::load(directory)?.unwrap_or_else(|| LastUse::begin(SystemTime::now()));
+    Ok((Quota::load(directory)?, last_use))
 }
 
 impl State {

@@ -14,13 +14,15 @@ use crate::snapshot::Snapshot;
 use super::Context;
 use super::find;
 use super::output::{self, OutputFormat, Table};
+use super::unused;
 
 /// Arguments of `matrix`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clickbank-gateway matrix\n  clickbank-gateway matrix --key billing\n  \
                         clickbank-gateway matrix --nickname acme --permission orders_write   # who can refund on acme?\n  \
+                        clickbank-gateway matrix --unused 30d   # what could be taken away?\n  \
                         clickbank-gateway matrix --output csv > matrix.csv\n\n\
-                        Exit codes: 0 something is granted, 1 nothing is, 2 could not answer.")]
+                        Exit codes: 0 there is something to show, 1 there is nothing, 2 could not answer.")]
 pub(crate) struct MatrixCommand {
     /// Only this key, by name or id
     #[arg(long)]
@@ -31,6 +33,12 @@ pub(crate) struct MatrixCommand {
     /// Only keys and nicknames with this permission; together with --nickname, who has it there
     #[arg(long, value_name = "PERMISSION")]
     permission: Option<String>,
+    /// Only what has not been used for so long, such as 30d, and the commands that take it away
+    #[arg(long, value_name = "DURATION")]
+    unused: Option<String>,
+    /// In place of that, the edit of the key file, for `patch -p0` or `git apply -p0`
+    #[arg(long, requires = "unused")]
+    edit: bool,
 }
 
 #[derive(Serialize)]
@@ -55,9 +63,17 @@ struct Cell {
 
 impl MatrixCommand {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
-        let snapshot = context.load(Secrets::Skip)?.0.snapshot;
-        let filter = Filter::new(&self, &snapshot)?;
-        let lines = filter.lines(&snapshot);
+        let config = context.load(Secrets::Skip)?.0;
+        let snapshot = &config.snapshot;
+        let filter = Filter::new(&self, snapshot)?;
+        if let Some(period) = &self.unused {
+            anyhow::ensure!(
+                !self.edit || context.output == OutputFormat::Text,
+                "the edit is text; leave --output out, or --edit: --output json tells the edits, too"
+            );
+            return unused::run(context, &config, &filter, period, self.edit);
+        }
+        let lines = filter.lines(snapshot);
         let some = !lines.is_empty();
         match (context.output, filter.nickname, filter.permission) {
             (OutputFormat::Json, ..) => output::print_json(&lines)?,
@@ -69,7 +85,7 @@ impl MatrixCommand {
             }
             (OutputFormat::Text, ..) if some => output::print(&table(&lines).render(output::colour()))?,
             (OutputFormat::Text, ..) => output::complain(&match &self {
-                Self { key: Some(key), nickname: None, permission: None } => format!("`{key}` is granted nothing"),
+                Self { key: Some(key), nickname: None, permission: None, .. } => format!("`{key}` is granted nothing"),
                 _ => "no key is granted that".to_owned(),
             }),
         }
@@ -196,7 +212,7 @@ impl Line<'_> {
     }
 }
 
-struct Filter {
+pub(super) struct Filter {
     key: Option<CallerId>,
     nickname: Option<NicknameId>,
     permission: Option<Permission>,
@@ -208,6 +224,16 @@ impl Filter {
         let nickname = command.nickname.as_ref().map(|name| find::nickname(&snapshot.policy.nicknames, name));
         let permission = command.permission.as_ref().map(|name| find::permission(name));
         Ok(Self { key: key.transpose()?, nickname: nickname.transpose()?, permission: permission.transpose()? })
+    }
+
+    /// Whether it is about this key.
+    pub(super) fn takes_key(&self, caller: CallerId) -> bool {
+        self.key.is_none_or(|key| key == caller)
+    }
+
+    /// Whether it is about this cell; of All Accounts, there is no nickname to be asked about.
+    pub(super) fn takes_cell(&self, permission: Permission, nickname: Option<NicknameId>) -> bool {
+        self.permission.is_none_or(|only| only == permission) && self.nickname.is_none_or(|only| Some(only) == nickname)
     }
 
     fn lines<'a>(&self, snapshot: &'a Snapshot) -> Vec<Line<'a>> {

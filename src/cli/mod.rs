@@ -27,6 +27,7 @@ mod serve;
 mod shutdown;
 mod simulate;
 mod status;
+mod unused;
 mod values;
 
 use output::{OutputFormat, complain};
@@ -195,6 +196,16 @@ impl Context {
     fn load(&self, secrets: Secrets) -> anyhow::Result<(Config, Vec<Problem>)> {
         let file = self.config_file()?;
         config::load(&file, secrets).map_err(|findings| anyhow::anyhow!(explain(&file, &findings)))
+    }
+}
+
+/// A word of a command line, as a shell takes it for one.
+fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "_-./,=:@".contains(character);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

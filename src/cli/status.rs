@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::config::{ListenAddress, Secrets, admin_address};
+use crate::roster::Roster;
 
 use super::Context;
 use super::output::{self, OutputFormat, Style, styled};
@@ -43,7 +44,7 @@ pub(crate) struct ReloadCommand {
 
 impl StatusCommand {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
-        let status = ask(context, self.token_file.as_deref(), "GET /status", TIMEOUT)?;
+        let status = ask(&admin_of(context)?, self.token_file.as_deref(), STATUS)?;
         if context.output == OutputFormat::Json {
             output::print_json(&status)?;
         } else {
@@ -55,7 +56,7 @@ impl StatusCommand {
 
 impl ReloadCommand {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
-        let outcome = ask(context, self.token_file.as_deref(), "POST /reload", RELOAD_TIMEOUT)?;
+        let outcome = ask(&admin_of(context)?, self.token_file.as_deref(), RELOAD)?;
         let applied = outcome.get("applied").and_then(Value::as_bool).unwrap_or(false);
         if context.output == OutputFormat::Json {
             output::print_json(&outcome)?;
@@ -78,38 +79,59 @@ impl ReloadCommand {
     }
 }
 
-/// Has a running gateway answer.
-fn ask(
-    context: &Context,
-    token_file: Option<&Path>,
-    request: &str,
+/// What is asked of a running gateway.
+#[derive(Clone, Copy)]
+struct Question {
+    line: &'static str,
     patience: Duration,
-) -> anyhow::Result<Map<String, Value>> {
+    /// The most bytes of an answer.
+    most: u64,
+}
+
+const STATUS: Question = Question { line: "GET /status", patience: TIMEOUT, most: 4 << 20 };
+const RELOAD: Question = Question { line: "POST /reload", patience: RELOAD_TIMEOUT, most: 4 << 20 };
+/// Of 100,000 callers there are 30 MB to tell.
+const CALLERS: Question = Question { line: "GET /callers", patience: RELOAD_TIMEOUT, most: 1 << 30 };
+
+/// Where the gateway of this configuration can be asked.
+pub(super) fn admin_of(context: &Context) -> anyhow::Result<ListenAddress> {
     let file = context.config_file()?;
     // What else is wrong with the file by now does not matter: the gateway may be asked just because of that.
-    let admin = match admin_address(&file) {
-        Some(admin) => admin,
+    match admin_address(&file) {
+        Some(admin) => Ok(admin),
         None => context.load(Secrets::Skip)?.0.admin.map(|admin| admin.address).context(
             "the configuration has no [admin] section, so there is nobody to ask\n  \
              add one with an `address`, and restart the gateway",
-        )?,
-    };
+        ),
+    }
+}
+
+/// What each caller of a running gateway gets.
+pub(super) fn roster(admin: &ListenAddress, token_file: Option<&Path>) -> anyhow::Result<Roster> {
+    let answer = ask(admin, token_file, CALLERS)?;
+    serde_json::from_value(Value::Object(answer))
+        .with_context(|| format!("the gateway at {admin} is of another release, and cannot be compared with"))
+}
+
+/// Has a running gateway answer.
+fn ask(admin: &ListenAddress, token_file: Option<&Path>, question: Question) -> anyhow::Result<Map<String, Value>> {
+    let Question { line, patience, most } = question;
     let token = token_file.map(|file| {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         anyhow::Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     });
     let request = format!(
-        "{request} HTTP/1.1\r\nHost: admin\r\n{}Content-Length: 0\r\nConnection: close\r\n\r\n",
+        "{line} HTTP/1.1\r\nHost: admin\r\n{}Content-Length: 0\r\nConnection: close\r\n\r\n",
         token.transpose()?.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default()
     );
-    let asked = match &admin {
+    let asked = match admin {
         ListenAddress::Tcp(address) => TcpStream::connect_timeout(address, TIMEOUT).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
-            exchange(stream, &request)
+            exchange(stream, &request, most)
         }),
         ListenAddress::Unix(path) => UnixStream::connect(path).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
-            exchange(stream, &request)
+            exchange(stream, &request, most)
         }),
     };
     let answer = asked.with_context(|| format!("no gateway answers at {admin}"))?;
@@ -124,10 +146,10 @@ fn ask(
     Ok(answer)
 }
 
-fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
+fn exchange(mut stream: impl Read + Write, request: &str, most: u64) -> std::io::Result<String> {
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
-    stream.take(1 << 20).read_to_string(&mut answer)?;
+    stream.take(most).read_to_string(&mut answer)?;
     Ok(answer)
 }
 

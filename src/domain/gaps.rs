@@ -23,8 +23,19 @@ pub struct Unreached {
     pub callers: Vec<CallerId>,
 }
 
-/// Endpoints that pass, each with the nicknames about which it does.
-pub type Passing = Vec<(EndpointId, NicknameSet)>;
+/// How an endpoint passes for a caller, if it is plainly asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    /// Which one.
+    pub endpoint: EndpointId,
+    /// About which nicknames, where one of them is named.
+    pub named: NicknameSet,
+    /// Whether also where none is named.
+    pub unnamed: bool,
+}
+
+/// The endpoints that pass for a caller.
+pub type Passing = Vec<Passes>;
 
 /// Endpoints that callers are granted, and that are refused as they are plainly asked for, or need something more said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +141,7 @@ impl Policy {
         kinds
     }
 
-    /// For each caller, which endpoints pass about which nicknames, where the caller names one of them.
+    /// For each caller, which endpoints pass, and how.
     #[must_use]
     pub fn passing(&self, callers: impl IntoIterator<Item = CallerId>) -> HashMap<CallerId, Arc<Passing>> {
         let kinds = self.kinds();
@@ -140,10 +151,13 @@ impl Policy {
             let grants = Permission::ALL.map(|permission| self.matrix.grant(caller, permission));
             let passing = known.entry(grants).or_insert_with(|| {
                 let of_kinds = kinds.iter().flat_map(|(kind, endpoints)| {
-                    let nicknames = self.passes_about(caller, kind);
-                    endpoints.iter().map(move |endpoint| (*endpoint, nicknames))
+                    let named = self.passes_about(caller, kind);
+                    let unnamed = !matches!(kind.owner, Owner::Parameter(_))
+                        && !self.matrix.allowed(caller, kind.permissions).is_empty()
+                        && self.ask_plainly(caller, kind, "").is_none();
+                    endpoints.iter().map(move |endpoint| Passes { endpoint: *endpoint, named, unnamed })
                 });
-                Arc::new(of_kinds.filter(|(_, nicknames)| !nicknames.is_empty()).collect())
+                Arc::new(of_kinds.filter(|passes| passes.unnamed || !passes.named.is_empty()).collect())
             });
             (caller, Arc::clone(passing))
         };

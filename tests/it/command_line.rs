@@ -14,7 +14,7 @@ use clickbank_gateway::domain::secret::KeyDigest;
 use crate::golden::assert_golden;
 
 mod keys;
-mod shell;
+pub(crate) mod shell;
 mod transcripts;
 
 use shell::{Done, PLANTED, Shell};

@@ -9,8 +9,8 @@ use clickbank_gateway::last_use::{KeyUse, LastUse};
 use crate::support::scene::Scene;
 use crate::support::setup::{Setup, everything_on};
 
-fn cells(used: &KeyUse) -> Vec<(Permission, &str)> {
-    used.cells.keys().map(|(permission, nickname)| (*permission, nickname.as_str())).collect()
+fn cells(used: &KeyUse) -> Vec<(Permission, Option<&str>)> {
+    used.cells.keys().map(|(permission, nickname)| (*permission, nickname.as_deref())).collect()
 }
 
 #[tokio::test]
@@ -37,9 +37,12 @@ async fn a_key_and_the_cells_that_it_was_good_for_are_noted() {
     assert!(tokio::task::spawn_blocking(move || reload.now()).await.unwrap().applied);
     scene.get("app", "/rest/1.3/orders2/list?vendor=zenith&role=VENDOR").await;
     let scene = scene.restart().await;
-    let kept = LastUse::load(&state).unwrap();
+    let kept = LastUse::load(&state).unwrap().unwrap();
     let app = kept.of("key_app");
-    assert_eq!(cells(&app), [(Permission::Products, "acme"), (Permission::OrdersRead, "zenith")]);
+    assert_eq!(
+        cells(&app),
+        [(Permission::Analytics, None), (Permission::Products, Some("acme")), (Permission::OrdersRead, Some("zenith"))]
+    );
     assert!(app.cells.values().chain(&app.last).all(|time| *time > began));
     assert_eq!(kept.of("key_idle"), KeyUse::default());
     let refused = kept.of("key_refused");
@@ -49,7 +52,7 @@ async fn a_key_and_the_cells_that_it_was_good_for_are_noted() {
     scene.get("idle", "/rest/1.3/analytics/status").await;
     let Scene { gateway, written, .. } = scene;
     assert!(gateway.drain(Duration::from_mins(1)).await);
-    let kept = LastUse::load(&state).unwrap();
+    let kept = LastUse::load(&state).unwrap().unwrap();
     assert_eq!(kept.of("key_app"), app);
     assert!(kept.of("key_idle").last.is_some());
     drop(written);

@@ -57,6 +57,7 @@ mod simulator_control;
 mod simulator_faults;
 mod simulator_limits;
 mod support;
+mod unused_grants;
 mod upstream_is_verified;
 mod upstream_trouble;
 mod wrong_configurations;

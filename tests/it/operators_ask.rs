@@ -75,6 +75,52 @@ async fn reload_says_what_came_of_it_and_status_how_things_stand() {
 }
 
 #[tokio::test]
+async fn a_candidate_is_compared_with_what_runs_and_not_with_its_files() {
+    let (written, gateway) = gateway("address = \"unix:admin.sock\"").await;
+    let file = written.file.clone();
+    let against = ["check", "--without-secrets", "--against"];
+    let (code, out, err) = run(&file, &[&against[..], &["running"]].concat()).await;
+    let admin = format!("unix:{}", written.path().join("admin.sock").display());
+    let same = format!("against the gateway at {admin}, generation 1: callers gain and lose nothing\n");
+    assert!(code == Some(0) && out.ends_with(&same), "{out}{err}");
+
+    // The files change, and what runs does not know yet.
+    let reload = std::sync::Arc::clone(gateway.reload());
+    written.edit("keys.toml", |text| text.replacen("status = \"active\"", "status = \"nonsense\"", 1));
+    assert!(!tokio::task::spawn_blocking(move || reload.now()).await.unwrap().applied);
+    let candidate = tempfile::tempdir().unwrap();
+    for name in ["gateway.toml", "keys.toml"] {
+        let text = std::fs::read_to_string(written.path().join(name)).unwrap();
+        let text = text.replace("\"nonsense\"", "\"inactive\"").replace("unix:admin.sock", &admin);
+        let text = text.replace("_file = \"", &format!("_file = \"{}/", written.path().display()));
+        std::fs::write(candidate.path().join(name), text).unwrap();
+    }
+    let file = candidate.path().join("gateway.toml");
+    for against in ["running", &admin] {
+        let (code, out, err) = run(&file, &["check", "--without-secrets", "--against", against]).await;
+        assert!(out.contains("generation 1: callers gain and lose this\n"), "{out}{err}");
+        assert!(code == Some(0) && out.contains(": was active, is inactive\n"), "{out}{err}");
+        assert!(out.contains("  no longer passes, about acme: "), "{out}");
+    }
+    let (code, out, err) = run(&file, &["check", "--without-secrets", "--against", "unix:/nobody/admin.sock"]).await;
+    let nobody = "error: there is nothing to compare with: no gateway answers at unix:/nobody/admin.sock: ";
+    assert!(code == Some(2) && out.is_empty() && err.starts_with(nobody), "{out}{err}");
+}
+
+#[tokio::test]
+async fn a_gateway_on_tcp_is_compared_with_by_whoever_has_its_token() {
+    let (written, gateway) = gateway("address = \"127.0.0.1:0\"\ntoken = { file = \"admin-token\" }").await;
+    let admin = gateway.admin_address().unwrap().to_string();
+    let file = written.file.clone();
+    let against = ["check", "--without-secrets", "--against", &admin];
+    let (code, _, err) = run(&file, &against).await;
+    assert!(code == Some(2) && err.contains("send Authorization: Bearer with the admin token"), "{err}");
+    let token = written.path().join("admin-token");
+    let (code, out, err) = run(&file, &[&against[..], &["--token-file", token.to_str().unwrap()]].concat()).await;
+    assert!(code == Some(0) && out.ends_with("generation 1: callers gain and lose nothing\n"), "{out}{err}");
+}
+
+#[tokio::test]
 async fn status_tells_what_metrics_tell() {
     let simulator = demo_simulator().await;
     let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 9);

@@ -1,45 +1,10 @@
-//! The edit of a file that cannot be written here, as `patch` and `git apply` take it.
+//! The edit of a file that cannot be written here, or is not to be yet, as `patch` and `git apply` take it.
 
-use std::fmt::Write as _;
+use similar::TextDiff;
 
-/// Lines shown around what changes.
-const CONTEXT: usize = 3;
-
-/// The difference between two texts, as a unified diff with one hunk. Empty where there is none.
-pub(super) fn unified(name: &str, before: &str, after: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) =
-        (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());
-    let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
-    if same == old.len() && same == new.len() {
-        return String::new();
-    }
-    let most = old.len().min(new.len()) - same;
-    let same_below = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(old, new)| old == new).count();
-    let start = same.saturating_sub(CONTEXT);
-    let part = |lines: &[&str], from: usize, below: usize| -> Vec<String> {
-        let lines = lines.get(from..lines.len() - below).unwrap_or_default();
-        lines.iter().map(|line| (*line).to_owned()).collect()
-    };
-    let below = same_below.saturating_sub(CONTEXT);
-    let place = |lines: usize| if lines == 0 { start } else { start + 1 };
-    let (old_lines, new_lines) = (old.len() - below - start, new.len() - below - start);
-    let mut text =
-        format!("--- {name}\n+++ {name}\n@@ -{},{old_lines} +{},{new_lines} @@\n", place(old_lines), place(new_lines));
-    let mut lines = |sign: char, lines: Vec<String>| {
-        for line in lines {
-            let (line, ending) = line
-                .strip_suffix('\n')
-                .map_or((line.as_str(), "\n\\ No newline at end of file\n"), |line| (line, "\n"));
-            // Writing to a string does not fail.
-            let _ = write!(text, "{sign}{line}{ending}");
-        }
-    };
-    lines(' ', old.get(start..same).unwrap_or_default().iter().map(|line| (*line).to_owned()).collect());
-    lines('-', part(&old, same, same_below));
-    lines('+', part(&new, same, same_below));
-    let after = new.get(new.len() - same_below..new.len() - below).unwrap_or_default();
-    lines(' ', after.iter().map(|line| (*line).to_owned()).collect());
-    text
+/// The difference between two texts, as a unified diff. Empty where there is none.
+pub(in crate::cli) fn unified(name: &str, before: &str, after: &str) -> String {
+    TextDiff::from_lines(before, after).unified_diff().header(name, name).to_string()
 }
 
 #[cfg(test)]

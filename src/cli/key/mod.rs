@@ -15,6 +15,8 @@ mod regenerate;
 mod show;
 mod switch;
 
+pub(super) use diff::unified;
+
 /// `key …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {

@@ -248,7 +248,7 @@ impl KeyFile {
     /// # Errors
     /// When there is no such key, or it is written in another form.
     pub fn grants(&self, name: KeyName<'_>) -> Result<Vec<(Permission, GrantedTo)>, StoreError> {
-        find(&self.text, name)?.grants().ok_or_else(|| other_form(name))
+        grants(&self.text, name)
     }
 
     /// Changes a key, and leaves all else as it is, to the byte.
@@ -314,6 +314,14 @@ impl KeyFile {
         };
         write().map_err(failed)
     }
+}
+
+/// What a key is granted in a key file's text, as it is written. What a permission includes is not added.
+///
+/// # Errors
+/// As [`KeyFile::grants`].
+pub fn grants(text: &str, name: KeyName<'_>) -> Result<Vec<(Permission, GrantedTo)>, StoreError> {
+    find(text, name)?.grants().ok_or_else(|| other_form(name))
 }
 
 /// A key file's text with some changes of a key.
