@@ -117,7 +117,7 @@ fn commands_and_edit_do_the_same_and_leave_all_that_is_used() {
         let (_, written) = after.split_once(&format!("[keys.{name}.grants]\n")).unwrap();
         let mut written: Vec<&str> = written.lines().take_while(|line| line.contains('=')).collect();
         written.sort_unstable();
-        assert_eq!(written.iter().map(|line| format!("{line}\n")).collect::<String>(), grants, "{name}");
+        assert_eq!(written, grants.lines().collect::<Vec<_>>(), "{name}");
     }
     // Nothing is left to do but what had to stay.
     let left = shell.run(&["matrix", "--unused", "30d", "--output", "json"]).json();
