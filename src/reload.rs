@@ -162,6 +162,11 @@ impl Reload {
         outcome
     }
 
+    /// The snapshot that serves.
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
     /// How many times the files were read since the start, to wait for the next time.
     #[must_use]
     pub fn readings(&self) -> watch::Receiver<u64> {

@@ -19,6 +19,7 @@ use crate::connection::{self, Reception, Slots};
 use crate::domain::credential::CredentialId;
 use crate::domain::matrix::Policy;
 use crate::health::{Health, serve_health};
+use crate::keys::expiry::Said;
 use crate::last_use::LastUse;
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
@@ -30,6 +31,10 @@ use crate::roster::Roster;
 
 /// Open files that are not for connections of callers, but for those to ClickBank, for listeners, logs and state.
 const OTHER_FILES: u64 = 1_536;
+/// How often it is looked which keys are about to expire.
+const LOOK_AT_EXPIRY_EVERY: Duration = Duration::from_hours(1);
+/// So many of them are named in the log at one time.
+const MOST_EXPIRING: usize = 20;
 /// How often the count of the day's requests is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 /// When keys were last used is written down every so many times that the count is: with 100,000 keys it is megabytes, and
@@ -152,6 +157,7 @@ impl Gateway {
         };
         gateway.background.spawn(accept.run());
         gateway.background.spawn(reload::follow(Arc::clone(&gateway.reload), gateway.stop.clone()));
+        gateway.background.spawn(warn_of_expiry(Arc::clone(&gateway.reload), gateway.stop.clone()));
         let prober = Prober::new(probing(&shared, &config.upstream), Arc::clone(&shared.current));
         gateway.background.spawn(prober.run(gateway.stop.clone()));
         let running = gateway.running(shared);
@@ -341,6 +347,31 @@ fn open_state(directory: &Path) -> io::Result<(Quota, LastUse)> {
     tempfile::NamedTempFile::new_in(directory)?.close()?;
     let last_use = LastUse::load(directory)?.unwrap_or_else(|| LastUse::begin(SystemTime::now()));
     Ok((Quota::load(directory)?, last_use))
+}
+
+/// Says ahead which keys are about to expire: at the start, whenever the configuration was read, and now and then.
+async fn warn_of_expiry(reload: Arc<Reload>, stop: CancellationToken) {
+    let (mut said, mut readings) = (Said::default(), reload.readings());
+    loop {
+        let (snapshot, now) = (reload.current(), Timestamp::now());
+        let due = said.due(&snapshot.keys, now);
+        for key in due.iter().take(MOST_EXPIRING) {
+            let expires = key.expires.map(tracing::field::display);
+            tracing::warn!(
+                key = %key.name, key_id = key.id.as_str(), expires,
+                "a key is about to expire; `clickbank-gateway key edit {} --expires-in 90d` gives it more time", key.name
+            );
+        }
+        if let Some(others @ 1..) = due.len().checked_sub(MOST_EXPIRING) {
+            tracing::warn!(others, "other keys are about to expire, too; `clickbank-gateway key list` shows them");
+        }
+        drop(due);
+        drop(snapshot);
+        let next = async { timeout(LOOK_AT_EXPIRY_EVERY, readings.changed()).await };
+        if stop.run_until_cancelled(next).await.is_none() {
+            return;
+        }
+    }
 }
 
 impl State {

@@ -10,6 +10,7 @@ use crate::domain::matrix::CallerId;
 use crate::domain::secret::KeyDigest;
 
 // Makes new keys, and tells mistyped ones.
+pub mod expiry;
 pub mod issue;
 // What keys are called.
 mod name;

@@ -33,6 +33,7 @@ mod documentation;
 mod drain_and_signals;
 mod echoed_credential;
 mod example_configurations;
+mod expiring_keys;
 mod facts;
 mod golden;
 mod hostile_requests;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::config::Secrets;
 use crate::domain::permission::Permission;
-use crate::keys::Note;
+use crate::keys::{Note, expiry};
 
 use super::super::Context;
 use super::super::matrix::status;
@@ -23,6 +23,8 @@ struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
     overlapping: bool,
+    /// Within a week.
+    expiring: bool,
     permissions: Vec<&'static str>,
 }
 
@@ -40,6 +42,7 @@ pub(super) fn list(context: &Context) -> anyhow::Result<bool> {
             created: key.created.map(|time| time.to_string()),
             expires: key.expires.map(|time| time.to_string()),
             overlapping: key.overlap(now).is_some(),
+            expiring: expiry::is_near(&key, now),
             permissions: Permission::ALL
                 .into_iter()
                 .filter(|permission| !snapshot.policy.matrix.grant(caller, *permission).is_empty())
@@ -59,7 +62,13 @@ pub(super) fn list(context: &Context) -> anyhow::Result<bool> {
     for key in &listed {
         let day = |time: &Option<String>| time.as_deref().and_then(|time| time.get(..10)).unwrap_or("-").to_owned();
         let permissions = if key.permissions.is_empty() { "-".to_owned() } else { key.permissions.join(" ") };
-        let status = if key.overlapping { format!("{} (overlap)", key.status) } else { key.status.to_owned() };
+        let more: Vec<&str> = [(key.overlapping, "overlap"), (key.expiring, "expiring")]
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, word)| *word)
+            .collect();
+        let status =
+            if more.is_empty() { key.status.to_owned() } else { format!("{} ({})", key.status, more.join(", ")) };
         let name = key.name.to_owned();
         table.row([name, key.id.to_owned(), status, day(&key.created), day(&key.expires), permissions]);
     }
