@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::call::{CallError, Expected};
-use crate::domain::decision::{Denial, Unconfined, Unsupported};
+use crate::domain::decision::{Denial, Unconfined};
 use crate::domain::endpoint::{AnswerTypes, Method};
 use crate::domain::matrix::Policy;
 use crate::domain::permission::{Permission, PermissionSet};
@@ -70,8 +70,8 @@ pub enum Rejection {
     },
     /// A receipt or ticket that is unknown, somebody else's, or not proven to be the key's. Nobody is told which.
     NotYoursOrUnknown,
-    /// This release does not do that yet.
-    NotSupported(Unsupported),
+    /// The operator lets nobody change anything.
+    ChangesSwitchedOff,
     /// The turn would come too late.
     LimitPerSecond {
         /// When to try again.
@@ -161,6 +161,8 @@ pub enum Code {
     AnswerUnreadable,
     /// `body-not-allowed`
     BodyNotAllowed,
+    /// `changes-switched-off`
+    ChangesSwitchedOff,
     /// `confined-credential-required`
     ConfinedCredentialRequired,
     /// `credential-echoed`
@@ -191,8 +193,6 @@ pub enum Code {
     NicknameRequired,
     /// `not-acceptable`
     NotAcceptable,
-    /// `not-supported`
-    NotSupported,
     /// `not-yours-or-unknown`
     NotYoursOrUnknown,
     /// `outcome-unknown`
@@ -219,6 +219,7 @@ impl Code {
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,
+        Self::ChangesSwitchedOff,
         Self::ConfinedCredentialRequired,
         Self::CredentialEchoed,
         Self::CredentialRefused,
@@ -234,7 +235,6 @@ impl Code {
         Self::NicknameNotGranted,
         Self::NicknameRequired,
         Self::NotAcceptable,
-        Self::NotSupported,
         Self::NotYoursOrUnknown,
         Self::OutcomeUnknown,
         Self::Overloaded,
@@ -253,6 +253,7 @@ impl Code {
             Self::AnswerTooLarge => "answer-too-large",
             Self::AnswerUnreadable => "answer-unreadable",
             Self::BodyNotAllowed => "body-not-allowed",
+            Self::ChangesSwitchedOff => "changes-switched-off",
             Self::ConfinedCredentialRequired => "confined-credential-required",
             Self::CredentialEchoed => "credential-echoed",
             Self::CredentialRefused => "credential-refused",
@@ -268,7 +269,6 @@ impl Code {
             Self::NicknameNotGranted => "nickname-not-granted",
             Self::NicknameRequired => "nickname-required",
             Self::NotAcceptable => "not-acceptable",
-            Self::NotSupported => "not-supported",
             Self::NotYoursOrUnknown => "not-yours-or-unknown",
             Self::OutcomeUnknown => "outcome-unknown",
             Self::Overloaded => "overloaded",
@@ -297,6 +297,7 @@ impl Rejection {
             Self::TargetTooLong => Code::TargetTooLong,
             Self::HeadTooLarge => Code::HeadTooLarge,
             Self::BodyNotAllowed => Code::BodyNotAllowed,
+            Self::ChangesSwitchedOff => Code::ChangesSwitchedOff,
             Self::KeyRefused(_) => Code::KeyRefused,
             Self::UnknownEndpoint => Code::UnknownEndpoint,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
@@ -308,7 +309,6 @@ impl Rejection {
             Self::NicknameRequired { .. } => Code::NicknameRequired,
             Self::ConfinedCredentialRequired { .. } => Code::ConfinedCredentialRequired,
             Self::NotYoursOrUnknown => Code::NotYoursOrUnknown,
-            Self::NotSupported(_) => Code::NotSupported,
             Self::LimitPerSecond { .. } => Code::LimitPerSecond,
             Self::LimitPerDay { .. } => Code::LimitPerDay,
             Self::UpstreamUnreachable => Code::UpstreamUnreachable,
@@ -334,7 +334,7 @@ impl Rejection {
             Denial::NicknameNotGranted => Self::NicknameNotGranted { needed },
             Denial::NicknameRequired(set) => Self::NicknameRequired { nicknames: named(set) },
             &Denial::ConfinedCredentialRequired(why) => Self::ConfinedCredentialRequired { why, needed, nicknames },
-            &Denial::NotSupported(what) => Self::NotSupported(what),
+            Denial::ChangesSwitchedOff => Self::ChangesSwitchedOff,
         }
     }
 
@@ -413,7 +413,9 @@ impl Rejection {
                  is one of them, the operator can declare a ClickBank key that is confined to your nicknames."
                     .to_owned()
             }
-            Self::NotSupported(what) => not_supported(*what).to_owned(),
+            Self::ChangesSwitchedOff => {
+                "The operator has switched all changes off. Nothing was changed; reads go on as ever.".to_owned()
+            }
             Self::LimitPerSecond { .. } => {
                 "ClickBank accepts few requests a second, all callers together, and this one's turn would come too late. Slow \
                  down, and try again after the time in Retry-After."
@@ -635,12 +637,6 @@ fn confined(why: Unconfined, needed: PermissionSet, nicknames: &[String]) -> Str
         names_of(needed),
         list(nicknames.iter().map(String::as_str))
     )
-}
-
-const fn not_supported(what: Unsupported) -> &'static str {
-    match what {
-        Unsupported::Change => "This release does not send changes on receipts or tickets yet.",
-    }
 }
 
 fn names_of(permissions: PermissionSet) -> String {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::config::Secrets;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
-use crate::domain::decision::{Allowance, Decision, Safeguard};
+use crate::domain::decision::{Allowance, Decision, Proof, Safeguard};
 use crate::domain::matrix::Named;
 use crate::keys::KeyFault;
 use crate::rejection::Rejection;
@@ -161,13 +161,14 @@ impl CanI {
                     Safeguard::RequestConfined(nickname) => {
                         answer.adds = call.additions(endpoint, policy.nicknames.name(nickname));
                     }
-                    Safeguard::LookedUp { subject, with } => {
+                    Safeguard::LookedUp(Proof { subject, with })
+                    | Safeguard::Confined { proof: Some(Proof { subject, with }), .. } => {
                         let asked = |what| AskedFirst { what, credential: credential_named(with.credential) };
                         let reach =
                             with.verify.then(|| asked("once, whether the credential reaches all that is declared"));
                         answer.looks_up = reach.into_iter().chain([asked(subject.description())]).collect();
                     }
-                    Safeguard::Confined { verify: true } => {
+                    Safeguard::Confined { verify: true, .. } => {
                         let what = "once, whether the credential reaches nothing else than declared";
                         answer.looks_up = credential
                             .map(|id| AskedFirst { what, credential: credential_named(id) })

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::uri::{Scheme, Uri};
 
+use crate::domain::decision::{ChangeRules, OwnerCheck};
 use crate::domain::matrix::Policy;
 use crate::domain::secret::{AdminToken, KeyDigest};
 use crate::limit::Limits;
@@ -89,6 +90,7 @@ fn read(
     let upstream = read_upstream(form, upstream.as_ref(), directory);
     let limits = read_limits(form.take("limits").as_ref());
     let probes = read_probes(form.take("probes").as_ref());
+    let changes = read_changes(form.take("changes").as_ref());
     let nicknames =
         form.require("nicknames", "add `[nicknames]` with a line for each account, such as `acme = \"seller\"`");
     let credentials = form.require("credentials", "add `[credentials.NAME]` for each ClickBank key");
@@ -107,7 +109,7 @@ fn read(
 
     let keys_file = keys_file?;
     let (keys, matrix) = keys::load(&keys_file, keys_entry.as_ref(), &declared, findings)?;
-    let policy = Policy { catalogue, nicknames: declared.nicknames, credentials, matrix };
+    let policy = Policy { catalogue, nicknames: declared.nicknames, credentials, matrix, changes: changes? };
     Some(Config {
         file: path.to_owned(),
         keys_file,
@@ -418,6 +420,18 @@ fn read_probes(entry: Option<&Entry<'_>>) -> Option<Probes> {
         .map_or(Some(None), |entry| entry.duration(Duration::from_mins(1)..=Duration::from_hours(7 * 24)).map(Some));
     form.finish();
     Some(Probes { at_start: at_start?, every: every? })
+}
+
+fn read_changes(entry: Option<&Entry<'_>>) -> Option<ChangeRules> {
+    let default = ChangeRules::default();
+    let Some(entry) = entry else { return Some(default) };
+    let mut form = entry.form()?;
+    let allowed = form.take("allowed").map_or(Some(default.allowed), |entry| entry.boolean());
+    let owner_check = form
+        .take("owner_check")
+        .map_or(Some(default.owner_check), |entry| entry.one_of(&OwnerCheck::NAMES, OwnerCheck::parse));
+    form.finish();
+    Some(ChangeRules { allowed: allowed?, owner_check: owner_check? })
 }
 
 fn read_share(entry: &Entry<'_>) -> Option<NonZeroU32> {

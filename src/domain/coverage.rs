@@ -72,6 +72,7 @@ impl Policy {
 mod tests {
     use super::super::catalogue::Catalogue;
     use super::super::credential::{Credentials, ScopeByPermission};
+    use super::super::decision::ChangeRules;
     use super::super::matrix::Matrix;
     use super::super::nickname::{Nickname, NicknameKind, Nicknames};
     use super::*;
@@ -103,6 +104,7 @@ mod tests {
             credentials: Credentials::new(reaches),
             matrix: Matrix::new(callers.iter().map(|grants| scopes(&nicknames, grants))),
             nicknames,
+            changes: ChangeRules::default(),
         };
         let missing = policy.missing_credentials(policy.matrix.callers());
         let in_words = missing.iter().map(|missing| {

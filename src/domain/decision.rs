@@ -41,6 +41,8 @@ pub enum Safeguard {
     Confined {
         /// Whether that has to be seen first: the answer would not show it.
         verify: bool,
+        /// What is looked up all the same, before money is moved.
+        proof: Option<Proof>,
     },
     /// The request names its owner, who is granted.
     OwnerNamed,
@@ -49,16 +51,20 @@ pub enum Safeguard {
     /// The answer's rows are judged, one by one.
     RowsJudged,
     /// The sellers of an order are looked up first.
-    LookedUp {
-        /// How the order is found.
-        subject: Subject,
-        /// What looks.
-        with: Witness,
-    },
+    LookedUp(Proof),
     /// The answer is about no account.
     NobodysData,
     /// An open document, fetched without a credential.
     Document,
+}
+
+/// A look-up of an order's sellers, all of whom have to be the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// How the order is found.
+    pub subject: Subject,
+    /// What looks.
+    pub with: Witness,
 }
 
 /// How the order is found that a call is about. Positions are those of [`Owner`].
@@ -98,7 +104,7 @@ impl Safeguard {
             Self::OwnerNamed => "owner-named",
             Self::RequestConfined(_) => "request-confined",
             Self::RowsJudged => "rows-judged",
-            Self::LookedUp { .. } => "looked-up",
+            Self::LookedUp(_) => "looked-up",
             Self::NobodysData => "nobodys-data",
             Self::Document => "document",
         }
@@ -112,15 +118,25 @@ impl Safeguard {
             Self::OwnerNamed => "the request names its nickname, which is granted",
             Self::RequestConfined(_) => "the request is confined to one nickname, which is granted",
             Self::RowsJudged => "the answer shows whose rows it holds, and only this key's are let through",
-            Self::LookedUp { .. } => "whose order it is, is looked up first; what is not this key's is refused",
+            Self::LookedUp(_) => "whose order it is, is looked up first; what is not this key's is refused",
             Self::NobodysData => "the answer is about no account",
             Self::Document => "an open document without data, fetched without a credential",
         }
     }
 
+    /// What is looked up before the call goes on.
+    #[must_use]
+    pub const fn proof(self) -> Option<Proof> {
+        match self {
+            Self::Confined { proof, .. } => proof,
+            Self::LookedUp(proof) => Some(proof),
+            _ => None,
+        }
+    }
+
     /// Whether the owner is known only after ClickBank was asked.
     const fn is_conditional(self) -> bool {
-        matches!(self, Self::RowsJudged | Self::LookedUp { .. })
+        matches!(self, Self::RowsJudged | Self::LookedUp(_) | Self::Confined { proof: Some(_), .. })
     }
 }
 
@@ -142,8 +158,8 @@ pub enum Denial {
     NicknameRequired(Box<NicknameSet>),
     /// No credential is confined to what the caller may see, and without one the call cannot be judged.
     ConfinedCredentialRequired(Unconfined),
-    /// It needs something that this release does not do yet.
-    NotSupported(Unsupported),
+    /// The configuration lets nobody change anything.
+    ChangesSwitchedOff,
 }
 
 /// Why a confined credential is needed.
@@ -170,11 +186,44 @@ pub enum Unconfined {
     ForwardedParameter,
 }
 
-/// What this release does not do yet.
+/// Whether the sellers of an order are looked up before money is moved by a credential that ClickBank itself confines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnerCheck {
+    /// They are.
+    #[default]
+    Always,
+    /// ClickBank is trusted to refuse receipts of others.
+    TrustClickBank,
+}
+
+impl OwnerCheck {
+    /// The names used in our files.
+    pub const NAMES: [&'static str; 2] = ["always", "trust-clickbank"];
+
+    /// Reads the name used in our files.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "always" => Some(Self::Always),
+            "trust-clickbank" => Some(Self::TrustClickBank),
+            _ => None,
+        }
+    }
+}
+
+/// What holds for all calls that change something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsupported {
-    /// A change on a receipt or ticket.
-    Change,
+pub struct ChangeRules {
+    /// Whether there may be any.
+    pub allowed: bool,
+    /// Who makes sure whose order it is.
+    pub owner_check: OwnerCheck,
+}
+
+impl Default for ChangeRules {
+    fn default() -> Self {
+        Self { allowed: true, owner_check: OwnerCheck::default() }
+    }
 }
 
 impl Policy {
@@ -219,7 +268,9 @@ impl Policy {
             _ => {}
         }
         self.check_grants(caller, endpoint, resolution)?;
-        check_supported(endpoint)?;
+        if endpoint.changes != Changes::Nothing && !self.changes.allowed {
+            return Err(Denial::ChangesSwitchedOff);
+        }
         let confined_required = Denial::ConfinedCredentialRequired;
         let choice = resolution.choice.ok_or(confined_required(Unconfined::NoCredential))?;
         if call.has_forwarded() && !choice.confined {
@@ -235,7 +286,10 @@ impl Policy {
             if matches!(asks_as(endpoint, call), Role::Known(Party::Affiliate) | Role::Unknown) && !exact {
                 return Err(confined_required(Unconfined::AffiliateRole));
             }
-            Safeguard::Confined { verify: self.has_to_be_verified(endpoint, call, choice.credential) }
+            let proof = self.proof_besides(endpoint, choice.credential).map_err(confined_required)?;
+            // What is proven of the order itself need not be concluded from the credential's reach.
+            let verify = proof.is_none() && self.has_to_be_verified(endpoint, call, choice.credential);
+            Safeguard::Confined { verify, proof }
         } else {
             self.behind_a_wide_one(endpoint, call, choice, &resolution.effective).map_err(confined_required)?
         };
@@ -264,6 +318,25 @@ impl Policy {
         !named && !shown && !reads.is_all() && !reads.is_empty()
     }
 
+    /// What is looked up although the credential is confined: of a call that moves money, ClickBank's word alone is not
+    /// taken for it.
+    fn proof_besides(&self, endpoint: &Endpoint, credential: CredentialId) -> Result<Option<Proof>, Unconfined> {
+        let subject = match endpoint.owner {
+            Owner::Receipt(variable) => Subject::Receipt(variable),
+            Owner::Ticket(variable) => Subject::Ticket(variable),
+            _ => return Ok(None),
+        };
+        if endpoint.changes != Changes::Money || self.changes.owner_check == OwnerCheck::TrustClickBank {
+            return Ok(None);
+        }
+        self.proof(endpoint, subject, credential).map(Some)
+    }
+
+    fn proof(&self, endpoint: &Endpoint, subject: Subject, acting: CredentialId) -> Result<Proof, Unconfined> {
+        let with = self.credentials.looking_up(acting, endpoint.permissions).ok_or(Unconfined::NoLookUp)?;
+        Ok(Proof { subject, with })
+    }
+
     /// What it takes behind a credential that reaches more than the caller may see.
     fn behind_a_wide_one(
         &self,
@@ -272,10 +345,7 @@ impl Policy {
         choice: Choice,
         effective: &NicknameSet,
     ) -> Result<Safeguard, Unconfined> {
-        let look_up = |subject| {
-            let with = self.credentials.looking_up(choice.credential, endpoint.permissions);
-            with.map(|with| Safeguard::LookedUp { subject, with }).ok_or(Unconfined::NoLookUp)
-        };
+        let look_up = |subject| self.proof(endpoint, subject, choice.credential).map(Safeguard::LookedUp);
         // Of a change the owner has to be known before anything is sent.
         let only_reads = endpoint.changes == Changes::Nothing;
         match endpoint.owner {
@@ -349,7 +419,6 @@ pub fn behind_a_wide_credential(endpoint: &Endpoint) -> &'static str {
         Owner::Credential => "never granted",
         Owner::Nobody => "nothing more",
         Owner::Parameter(_) => "nothing more: the request names the nickname",
-        Owner::Receipt(_) | Owner::Ticket(_) if !only_reads => "not in this release",
         Owner::Receipt(_) => "the order is looked up: all its sellers have to be the caller's",
         Owner::Ticket(_) => "the ticket and its order are looked up: all sellers have to be the caller's",
         _ if !only_reads => REFUSED,
@@ -423,15 +492,6 @@ fn shows_receipt(endpoint: &Endpoint) -> bool {
 }
 
 /// A change on a receipt or ticket needs its owner proven first.
-fn check_supported(endpoint: &Endpoint) -> Result<(), Denial> {
-    match endpoint.owner {
-        Owner::Receipt(_) | Owner::Ticket(_) if endpoint.changes != Changes::Nothing => {
-            Err(Denial::NotSupported(Unsupported::Change))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::catalogue::Catalogue;
@@ -463,6 +523,7 @@ mod tests {
             nicknames,
             credentials: Credentials::new([("wide".to_owned(), everything(&both))]),
             matrix: Matrix::new([everything(&mine)]),
+            changes: ChangeRules::default(),
         };
         let (_, endpoint) = policy.catalogue.iter().next().unwrap();
         let path = endpoint.path.to_string().replace("{receipt}", "ABCD1234").replace("{id}", "1");
@@ -494,8 +555,58 @@ mod tests {
         let named = decide("products.list", |endpoint| endpoint.changes = Changes::Something, "?site=a");
         assert_eq!(named, Ok(Safeguard::OwnerNamed));
         for like in ["shipping2.shipnotice.get", "tickets.get"] {
-            let change = decide(like, |endpoint| endpoint.changes = Changes::Something, "");
-            assert_eq!(change, Err(Denial::NotSupported(Unsupported::Change)), "{like}");
+            for changes in [Changes::Something, Changes::Money] {
+                let change = decide(like, |endpoint| endpoint.changes = changes, "");
+                assert_eq!(change.map(Safeguard::as_str), Ok("looked-up"), "{like}");
+            }
+        }
+    }
+
+    #[test]
+    fn behind_a_confined_credential_it_is_proven_whose_order_it_is_before_money_is_moved() {
+        let mut nicknames = Nicknames::default();
+        let a = nicknames.declare(Nickname::parse("a").unwrap(), NicknameKind::Seller).unwrap();
+        let row = |permissions: &[Permission]| {
+            let mut scopes = ScopeByPermission::default();
+            permissions.iter().for_each(|it| scopes.add(*it, &Scope::only(NicknameSet::single(a))));
+            scopes
+        };
+        let policy = |reach: &[Permission], changes| Policy {
+            catalogue: Catalogue::new(built_in_endpoints().unwrap()),
+            nicknames: nicknames.clone(),
+            credentials: Credentials::new([("a".to_owned(), row(reach))]),
+            matrix: Matrix::new([row(&Permission::ALL)]),
+            changes,
+        };
+        let decided = |reach: &[Permission], changes, method: &str, path: &str| {
+            let policy = policy(reach, changes);
+            let call = Call::read(&policy.catalogue, method, &format!("/rest/1.3{path}")).unwrap();
+            let endpoint = policy.catalogue.endpoint(call.endpoint()).unwrap();
+            let caller = policy.matrix.callers().next().unwrap();
+            let resolution = policy.resolve(caller, endpoint, &call, Named::Nothing);
+            match policy.decide(caller, endpoint, &call, &resolution) {
+                Decision::AllowIfOwned(allowance) => allowance.safeguard.proof().map_or("?", |_| "proven"),
+                Decision::Allow(allowance) => allowance.safeguard.as_str(),
+                Decision::Deny(Denial::ConfinedCredentialRequired(Unconfined::NoLookUp)) => "no look-up",
+                Decision::Deny(Denial::ChangesSwitchedOff) => "switched off",
+                Decision::Deny(other) => panic!("{other:?}"),
+            }
+        };
+        let refund = ("POST", "/tickets/ABCD1234?type=rfnd&reason=ticket.type.refund.8");
+        let notice = ("POST", "/shipping2/shipnotice/ABCD1234?date=2026-11-24&carrier=x");
+        let (checked, trusting) =
+            (ChangeRules::default(), ChangeRules { owner_check: OwnerCheck::TrustClickBank, ..ChangeRules::default() });
+        let off = ChangeRules { allowed: false, ..ChangeRules::default() };
+        for (reach, changes, (method, path), expected) in [
+            (&Permission::ALL[..], checked, refund, "proven"),
+            (&Permission::ALL, trusting, refund, "confined"),
+            (&Permission::ALL, checked, notice, "confined"),
+            (&Permission::ALL, off, notice, "switched off"),
+            (&Permission::ALL, off, ("GET", "/tickets/1"), "confined"),
+            (&[Permission::SubscriptionModification], checked, ("POST", "/orders2/ABCD1234/reinstate"), "no look-up"),
+            (&[Permission::SubscriptionModification], trusting, ("POST", "/orders2/ABCD1234/reinstate"), "confined"),
+        ] {
+            assert_eq!(decided(reach, changes, method, path), expected, "{reach:?} {changes:?} {path}");
         }
     }
 
@@ -564,9 +675,9 @@ mod tests {
             ("tickets.list", &changes, "refused"),
             ("shipping2.count", &as_it_is, "refused"),
             ("shipping2.shipnotice.get", &as_it_is, "the order is looked up: all its sellers have to be the caller's"),
-            ("shipping2.shipnotice.get", &changes, "not in this release"),
+            ("shipping2.shipnotice.get", &changes, "the order is looked up: all its sellers have to be the caller's"),
             ("tickets.get", &as_it_is, "the ticket and its order are looked up: all sellers have to be the caller's"),
-            ("tickets.get", &changes, "not in this release"),
+            ("tickets.get", &changes, "the ticket and its order are looked up: all sellers have to be the caller's"),
         ] {
             let mut endpoint =
                 built_in_endpoints().unwrap().into_iter().find(|endpoint| endpoint.name == like).unwrap();
@@ -579,11 +690,10 @@ mod tests {
             };
             let decided = match decide(like, change, query) {
                 Err(Denial::ConfinedCredentialRequired(_)) => "refused",
-                Err(Denial::NotSupported(_)) => "not in this release",
                 Err(other) => panic!("{like}: {other:?}"),
                 Ok(_) => "allowed",
             };
-            let said = if ["refused", "not in this release"].contains(&expected) { expected } else { "allowed" };
+            let said = if expected == "refused" { expected } else { "allowed" };
             assert_eq!(decided, said, "{like}");
         }
     }
@@ -602,6 +712,7 @@ mod tests {
             nicknames,
             credentials: Credentials::new([("both".to_owned(), products(&[a, b]))]),
             matrix: Matrix::new([products(&[a])]),
+            changes: ChangeRules::default(),
         };
         let caller = policy.matrix.callers().next().unwrap();
         for (site, expected) in [("a", false), ("b", true), ("c", true)] {

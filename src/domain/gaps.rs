@@ -305,6 +305,7 @@ fn plain_target(endpoint: &Endpoint, nickname: &str) -> String {
 mod tests {
     use super::super::catalogue::Catalogue;
     use super::super::credential::{Credentials, ScopeByPermission};
+    use super::super::decision::ChangeRules;
     use super::super::endpoint::Changes;
     use super::super::matrix::Matrix;
     use super::super::nickname::{Nickname, NicknameKind, Nicknames};
@@ -341,7 +342,13 @@ mod tests {
         let matrix = Matrix::new(callers.iter().map(|grants| scopes(grants)));
         let credentials =
             Credentials::new(credentials.iter().enumerate().map(|(number, reach)| (number.to_string(), scopes(reach))));
-        Policy { catalogue: Catalogue::new(built_in_endpoints().unwrap()), nicknames, credentials, matrix }
+        Policy {
+            catalogue: Catalogue::new(built_in_endpoints().unwrap()),
+            nicknames,
+            credentials,
+            matrix,
+            changes: ChangeRules::default(),
+        }
     }
 
     /// Every endpoint that takes Read alone.

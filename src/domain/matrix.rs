@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::call::Call;
 use super::catalogue::Catalogue;
 use super::credential::{Choice, Credentials, ScopeByPermission};
+use super::decision::ChangeRules;
 use super::endpoint::{Endpoint, Owner, Party};
 use super::nickname::{NicknameId, NicknameSet, Nicknames, Scope};
 use super::permission::{Permission, PermissionSet};
@@ -103,6 +104,8 @@ pub struct Policy {
     pub credentials: Credentials,
     /// The grants.
     pub matrix: Matrix,
+    /// What holds for calls that change something.
+    pub changes: ChangeRules,
 }
 
 /// The nickname that a caller names for a call, by header or base path.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use crate::domain::call::Call;
 use crate::domain::credential::{CredentialId, Witness};
-use crate::domain::decision::{Allowance, Decision, Safeguard};
+use crate::domain::decision::{Allowance, Decision, Proof, Safeguard};
 use crate::domain::endpoint::Party;
 use crate::domain::matrix::{CallerId, Named};
 use crate::domain::nickname::NicknameSet;
@@ -53,21 +53,21 @@ impl Permit {
     /// The permit to look up whose the order is that the call is about, if that has to be known before it goes on.
     #[must_use]
     pub const fn to_look_up(&self) -> Option<LookupPermit> {
-        match self.safeguard {
-            Safeguard::LookedUp { with: Witness { credential, .. }, .. } => {
+        match self.safeguard.proof() {
+            Some(Proof { with: Witness { credential, .. }, .. }) => {
                 Some(LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Owners })
             }
-            _ => None,
+            None => None,
         }
     }
 
     /// The permit to ask how far a credential reaches, if the call trusts it where nothing else would show it.
     #[must_use]
     pub const fn to_see_reach(&self) -> Option<LookupPermit> {
-        let ((Safeguard::LookedUp { with: Witness { credential, verify: true }, .. }, _)
-        | (Safeguard::Confined { verify: true }, Some(credential))) = (self.safeguard, self.credential)
-        else {
-            return None;
+        let credential = match (self.safeguard, self.safeguard.proof(), self.credential) {
+            (_, Some(Proof { with: Witness { credential, verify: true }, .. }), _)
+            | (Safeguard::Confined { verify: true, .. }, None, Some(credential)) => credential,
+            _ => return None,
         };
         Some(LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Reach })
     }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::config::Upstream;
 use crate::domain::call::Call;
 use crate::domain::credential::{CredentialId, Seen};
-use crate::domain::decision::{Safeguard, Subject};
+use crate::domain::decision::{Proof, Safeguard, Subject};
 use crate::domain::endpoint::{Changes, Endpoint, Method, Owner, Party, is_receipt};
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::{NicknameId, NicknameKind, NicknameSet};
@@ -221,9 +221,9 @@ impl Prove {
             let Some(permit) = permitted.permit.to_see_reach() else { return Ok(permitted) };
             let snapshot = Arc::clone(&permitted.passage.snapshot);
             let (credentials, id) = (&snapshot.policy.credentials, permit.credential());
-            let is_unfit = || match permitted.permit.safeguard() {
-                Safeguard::LookedUp { .. } => credentials.is_narrower(id),
-                _ => credentials.is_doubted(id),
+            let is_unfit = || match permitted.permit.safeguard().proof() {
+                Some(_) => credentials.is_narrower(id),
+                None => credentials.is_doubted(id),
             };
             if !is_unfit() && !credentials.is_seen(id) {
                 let until = answer_by(&permitted.passage);
@@ -292,9 +292,11 @@ impl Prove {
             Subject::List(parameter) | Subject::Tickets(parameter) => call.value_at(parameter),
         };
         let value = value.ok_or(Rejection::NotYoursOrUnknown)?;
+        // Before something is changed, what was true a minute ago does not count.
+        let memory = if endpoint.changes == Changes::Nothing { Memory::Counts } else { Memory::IsNotAsked };
         let owned = match subject {
-            Subject::Ticket(_) => self.ticket(passage, &look_up, allowed, value).await?,
-            _ => self.order(passage, &look_up, allowed, value).await?,
+            Subject::Ticket(_) => self.ticket(passage, &look_up, allowed, value, memory).await?,
+            _ => self.order(passage, &look_up, allowed, value, memory).await?,
         };
         // Whether an order is active is told of all sales under its receipt together.
         let sees_others = endpoint.method == Method::Head && !owned.sellers.show_no_others(allowed);
@@ -312,6 +314,7 @@ impl Prove {
         permit: &LookupPermit,
         allowed: &NicknameSet,
         receipt: &str,
+        memory: Memory,
     ) -> Result<Owned, Rejection> {
         let asking = async {
             let read = self.ask(passage, permit, Question::Order(receipt)).await?;
@@ -321,7 +324,7 @@ impl Prove {
             })?;
             Ok(Owned { receipt: receipt.into(), sellers: Arc::new(sellers) })
         };
-        remembered(passage, permit, allowed, known::Subject::Order(receipt.into()), asking).await
+        remembered(passage, permit, allowed, known::Subject::Order(receipt.into()), memory, asking).await
     }
 
     /// Who sold what has the receipt that this ticket is about.
@@ -331,6 +334,7 @@ impl Prove {
         permit: &LookupPermit,
         allowed: &NicknameSet,
         id: &str,
+        memory: Memory,
     ) -> Result<Owned, Rejection> {
         let asking = async {
             let read = self.ask(passage, permit, Question::Ticket(id)).await?;
@@ -339,9 +343,9 @@ impl Prove {
                 receipt = row.receipt().text().filter(|text| is_receipt(text) && !row.is_flawed()).map(str::to_owned);
                 receipt.is_some()
             })?;
-            self.order(passage, permit, allowed, &receipt.ok_or(Rejection::NotYoursOrUnknown)?).await
+            self.order(passage, permit, allowed, &receipt.ok_or(Rejection::NotYoursOrUnknown)?, memory).await
         };
-        remembered(passage, permit, allowed, known::Subject::Ticket(id.into()), asking).await
+        remembered(passage, permit, allowed, known::Subject::Ticket(id.into()), memory, asking).await
     }
 
     /// Asks ClickBank, in the way of every call. Few calls need it, so what it takes is not part of all of them.
@@ -388,9 +392,9 @@ impl Step for Prove {
         };
         permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
         let permitted = self.see_reach(permitted).await?;
-        let receipt = match permitted.permit.safeguard() {
-            Safeguard::LookedUp { subject, .. } => Some(self.look_up(&permitted, subject).await?),
-            _ => None,
+        let receipt = match permitted.permit.safeguard().proof() {
+            Some(Proof { subject, .. }) => Some(self.look_up(&permitted, subject).await?),
+            None => None,
         };
         let Permitted { mut passage, call, answer, page, permit, .. } = permitted;
         if passage.snapshot.policy.catalogue.endpoint(call.endpoint()).is_none_or(|it| it.changes != Changes::Nothing) {
@@ -445,14 +449,26 @@ fn answer_by(passage: &Passage) -> Instant {
     passage.budget.map_or_else(Instant::now, |budget| budget.answer_by)
 }
 
+/// Whether what was looked up a while ago counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    Counts,
+    IsNotAsked,
+}
+
 /// What is known of it, or else what asking tells, which is kept if it is the caller's.
 async fn remembered(
     passage: &Passage,
     permit: &LookupPermit,
     allowed: &NicknameSet,
     subject: known::Subject,
+    memory: Memory,
     asking: impl Future<Output = Result<Owned, Rejection>> + Send,
 ) -> Result<Owned, Rejection> {
+    if memory == Memory::IsNotAsked {
+        passage.trail.facts().owners_unknown += 1;
+        return asking.await;
+    }
     let known = &passage.snapshot.known;
     let question = known::Question { caller: permit.caller(), credential: permit.credential(), subject };
     if let Some(owned) = known.owned(&question) {

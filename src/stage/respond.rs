@@ -78,7 +78,8 @@ const fn status(rejection: &Rejection) -> StatusCode {
         | Rejection::BodyNotAllowed
         | Rejection::NicknameRequired { .. } => StatusCode::BAD_REQUEST,
         Rejection::KeyRefused(_) => StatusCode::UNAUTHORIZED,
-        Rejection::PermissionMissing { .. }
+        Rejection::ChangesSwitchedOff
+        | Rejection::PermissionMissing { .. }
         | Rejection::NicknameNotGranted { .. }
         | Rejection::ConfinedCredentialRequired { .. }
         | Rejection::NotYoursOrUnknown
@@ -89,7 +90,6 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::TargetTooLong => StatusCode::URI_TOO_LONG,
         Rejection::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Rejection::LimitPerSecond { .. } | Rejection::LimitPerDay { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Rejection::NotSupported(_) => StatusCode::NOT_IMPLEMENTED,
         Rejection::UpstreamUnreachable
         | Rejection::AnswerUnreadable
         | Rejection::AnswerTooLarge

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clickbank_gateway::config::{self, Config, Secrets};
 use clickbank_gateway::domain::call::{Call, CallError};
-use clickbank_gateway::domain::decision::{Decision, Safeguard, Unconfined, Unsupported};
+use clickbank_gateway::domain::decision::{Decision, Proof, Safeguard, Unconfined};
 use clickbank_gateway::domain::matrix::{CallerId, Named, Policy};
 use clickbank_gateway::rejection::Rejection;
 
@@ -60,11 +60,11 @@ pub(crate) fn asked_first(policy: &Policy, caller: CallerId, call: &Call) -> Opt
     let decision = policy.decide(caller, endpoint, call, &resolution);
     let (Decision::Allow(allowance) | Decision::AllowIfOwned(allowance)) = decision else { return None };
     match allowance.safeguard {
-        Safeguard::LookedUp { with, .. } => {
+        Safeguard::LookedUp(Proof { with, .. }) | Safeguard::Confined { proof: Some(Proof { with, .. }), .. } => {
             let name = policy.credentials.name(with.credential);
             Some(format!("{}whose order, with {name}", if with.verify { "how far, and " } else { "" }))
         }
-        Safeguard::Confined { verify: true } => {
+        Safeguard::Confined { verify: true, .. } => {
             let credential = allowance.credential.expect("a confined credential acts");
             Some(format!("how far, with {}", policy.credentials.name(credential)))
         }
@@ -85,12 +85,6 @@ pub(crate) fn refusal(rejection: &Rejection) -> String {
         Rejection::PermissionMissing { missing, .. } => format!("Deny {code} {missing}"),
         Rejection::NicknameRequired { nicknames } => format!("Deny {code} {}", nicknames.join(", ")),
         Rejection::ConfinedCredentialRequired { why, .. } => format!("Deny {code} {}", because(*why)),
-        Rejection::NotSupported(what) => {
-            let what = match what {
-                Unsupported::Change => "change",
-            };
-            format!("Deny {code} {what}")
-        }
         _ => format!("Deny {code}"),
     }
 }

@@ -57,6 +57,8 @@ fn every_kind_of_decision_occurs_in_the_configurations_that_are_made_up() {
         "Allow nobodys-data (wide)",
         "Allow owner-named (wide)",
         "Allow request-confined (wide)",
+        "AllowIfOwned confined",
+        "AllowIfOwned confined, seen",
         "AllowIfOwned looked-up (wide)",
         "AllowIfOwned looked-up (wide), seen",
         "AllowIfOwned rows-judged (wide)",
@@ -70,7 +72,6 @@ fn every_kind_of_decision_occurs_in_the_configurations_that_are_made_up() {
         "Deny confined-credential-required unjudgeable",
         "Deny nickname-not-granted",
         "Deny nickname-required",
-        "Deny not-supported change",
         "Deny permission-missing",
         "Deny permission-missing together",
     ];

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::domain::answer::{Bare, Media, is_bare};
-use crate::domain::decision::{Safeguard, Subject};
+use crate::domain::decision::{Proof, Safeguard, Subject};
 use crate::domain::endpoint::{Endpoint, Owner, Rows};
 use crate::domain::nickname::Scope;
 use crate::domain::ownership::{Names, row_of_list, row_of_object};
@@ -65,12 +65,12 @@ pub(super) fn release(read: &mut Read) -> Result<(), Withheld> {
                 row_of_object(row, &mine, &seen, beside_mine)
             })
         }
-        Safeguard::LookedUp { subject, .. } if read.is_answer() => {
+        Safeguard::LookedUp(Proof { subject, .. }) if read.is_answer() => {
             let receipt = read.proven().receipt().ok_or(Withheld::NotYours)?.to_owned();
             filter_looked_up(read, endpoint, subject, &receipt, &mine)
         }
         // What ClickBank says of what was proven to be the caller's is the caller's to hear.
-        Safeguard::LookedUp { .. } => {
+        Safeguard::LookedUp(_) => {
             keep_words(read);
             Ok(())
         }

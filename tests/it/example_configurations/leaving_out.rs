@@ -42,6 +42,10 @@ per_second = 1
 per_day = 100
 share = "1/2"
 max_wait = "1s"
+[changes]
+allowed = true
+owner_check = "trust-clickbank"
+
 [probes]
 at_start = true
 every = "1h"
@@ -212,9 +216,9 @@ fn ask(config: &Config, caller: CallerId, (method, target, named): &(Method, Str
             let confined = matches!(safeguard, Safeguard::Confined { .. });
             Outcome::Allowed { about: names(&nicknames), granted, confined }
         }
-        Decision::Deny(
-            Denial::NicknameRequired(_) | Denial::ConfinedCredentialRequired(_) | Denial::NotSupported(_),
-        ) => Outcome::Unconfined { granted },
+        Decision::Deny(Denial::NicknameRequired(_) | Denial::ConfinedCredentialRequired(_)) => {
+            Outcome::Unconfined { granted }
+        }
         Decision::Deny(_) => Outcome::Refused,
     }
 }

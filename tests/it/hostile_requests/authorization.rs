@@ -12,7 +12,6 @@ pub(super) fn rows() -> Vec<Row> {
 fn not_granted() -> Vec<Row> {
     let required = refused(400, "nickname-required");
     let confined = refused(403, "confined-credential-required");
-    let unsupported = refused(501, "not-supported");
     let products = "/rest/1.3/products/list";
     let post = |caller: &str, target: &str| {
         line(&format!("POST {target} HTTP/1.1")).replace("{app}", &format!("{{{caller}}}"))
@@ -81,7 +80,6 @@ fn not_granted() -> Vec<Row> {
             confined,
         ),
         ("everybody's orders behind a wider key", get_as("orbit", &format!("{LIST}?role=VENDOR&vendor=%25")), confined),
-        ("a refund, which is not sent yet", post("app", "/rest/1.3/tickets/{receipt}?type=rfnd&reason=x"), unsupported),
         (
             "a refund without the permission",
             post("reader", "/rest/1.3/tickets/{receipt}?type=rfnd&reason=x"),

@@ -43,9 +43,6 @@ impl World {
             }
         }
         let lookup = matches!(known.source, "lookup_order" | "lookup_ticket_order");
-        if known.mutates && lookup {
-            return "Deny not-supported change".to_owned();
-        }
         let reaches_enough = |reach: &Names| {
             if known.source == "global" { !self.declared(reach).is_empty() } else { reach.is_superset(&effective) }
         };
@@ -67,6 +64,13 @@ impl World {
         if let Some((name, _)) = chosen.filter(|_| !uneven) {
             if known.source == "global" {
                 return format!("Allow nobodys-data by {name}");
+            }
+            if known.moves_money && lookup {
+                let (_, reach) = chosen.expect("one was chosen");
+                return match self.first_whose_order(request, name, reach) {
+                    Some(first) => format!("AllowIfOwned confined by {name} for {} after {first}", joined(&effective)),
+                    None => "Deny confined-credential-required no-look-up".to_owned(),
+                };
             }
             let first =
                 if self.has_to_be_seen(request, name) { format!(" after how far, with {name}") } else { String::new() };
@@ -108,16 +112,19 @@ impl World {
         able.iter().find(|(name, _)| *name == acting).or_else(|| narrowest(&able)).map(|(name, _)| (*name).to_owned())
     }
 
+    /// What is asked before a call on an order or ticket, and with which credential.
+    fn first_whose_order(&self, request: &Request, acting: &str, reach: &Names) -> Option<String> {
+        let with = self.who_looks_up(acting, reach)?;
+        // Of other permissions than those for orders ClickBank does not say how far they reach.
+        let seen = with == acting && request.fact.permissions.iter().all(|it| it.starts_with("orders_"));
+        Some(format!("{}whose order, with {with}", if seen { "" } else { "how far, and " }))
+    }
+
     fn behind_a_wide_one(&self, request: &Request, effective: &Names, credential: &str, reach: &Names) -> String {
         let known = &request.fact;
         let allowed = |how: &str| format!("{how} by {credential} (wide) for {}", joined(effective));
-        let looked_up = || match self.who_looks_up(credential, reach) {
-            Some(with) => {
-                // Of other permissions than those for orders ClickBank does not say how far they reach.
-                let seen = with == credential && known.permissions.iter().all(|it| it.starts_with("orders_"));
-                let reach = if seen { "" } else { "how far, and " };
-                format!("{} after {reach}whose order, with {with}", allowed("AllowIfOwned looked-up"))
-            }
+        let looked_up = || match self.first_whose_order(request, credential, reach) {
+            Some(first) => format!("{} after {first}", allowed("AllowIfOwned looked-up")),
             None => "Deny confined-credential-required no-look-up".to_owned(),
         };
         match known.source {

@@ -79,6 +79,7 @@ impl<'a> Case<'a> {
     pub(super) fn run(&self, runtime: &Runtime, coverage: &mut Coverage) -> Result<(), Broken> {
         let one = self.start(self.world.clone(), "one");
         let other = self.start(self.scene.world(self.twin.clone()), "other");
+        let mut told = String::new();
         for (at, ask) in self.asks.iter().enumerate() {
             let broken = |what| Broken { at, what };
             coverage.requests += 1;
@@ -90,9 +91,13 @@ impl<'a> Case<'a> {
                 let (reply, seen) = running.call(runtime, (&ask.fact.method, &ask.target()), &self.headers(ask));
                 let forms = std::mem::take(&mut *forms.lock().unwrap());
                 coverage.count_forms(&forms, reply.refusal().is_some());
-                let judged = running.with_world(|world| safety::judge(self, ask, &reply, &seen, world, (done, &forms)));
+                let judged =
+                    running.with_world(|world| safety::judge(self, ask, &reply, &seen, world, (done, &forms, &told)));
                 judged.map_err(|what| broken(format!("{place}: {what}\n{}", reply.shown())))?;
                 replies.push((reply, seen, before));
+            }
+            if ask.fact.mutates {
+                told.push_str(&ask.sent());
             }
             if self.mangled.is_some() {
                 continue;

@@ -131,7 +131,7 @@ fn pick_fact(random: &mut Random) -> &'static Fact {
             "not_applicable" => 8,
             "credential_echo" => 15,
             "request" if fact.mutates => 80,
-            _ if fact.mutates => 15,
+            _ if fact.mutates => 50,
             "request" => 45,
             "request_optional" | "response" | "lookup_order" | "lookup_ticket_order" => 100,
             _ => 70,

@@ -19,15 +19,15 @@ const HEADERS: [&str; 7] =
 /// What callers send that is none of ClickBank's business.
 pub(super) const SENT_BY_CALLER: &str = "sent=bycaller";
 
-/// Judges an answer, and what came to ClickBank for it. `done` is how many changes there were before, and `forms` what was
-/// done to ClickBank's answers.
+/// Judges an answer, and what came to ClickBank for it. `done` is how many changes there were before, `forms` what was done
+/// to ClickBank's answers, and `told` what the caller has put into its own records by changes before.
 pub(super) fn judge(
     case: &Case<'_>,
     ask: &Ask,
     reply: &Reply,
     seen: &[Seen],
     world: &World,
-    (done, forms): (usize, &[Form]),
+    (done, forms, told): (usize, &[Form], &str),
 ) -> Result<(), String> {
     let (scene, (caller, grants)) = (case.scene, case.caller());
     for request in seen {
@@ -54,7 +54,7 @@ pub(super) fn judge(
         if reply.refusal().is_some() { (Names::new(), scene.anywhere(grants)) } else { (allowed.clone(), allowed) };
     let head: Vec<String> = reply.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     for text in [head.join("\n").as_bytes(), &reply.body, decoded(&reply.body).as_bytes()] {
-        if let Some(leak) = case.planted.leak(text, &seers, &spoken, &ask.sent()) {
+        if let Some(leak) = case.planted.leak(text, &seers, &spoken, &format!("{} {told}", ask.sent())) {
             return Err(format!("shows {leak} behind a {acting:?} credential, after {forms:?}"));
         }
         let text = String::from_utf8_lossy(text);

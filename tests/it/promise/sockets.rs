@@ -34,6 +34,8 @@ async fn try_scene(scene: &Scene, coverage: &mut Coverage) {
     let gateway = start(scene, &simulator).await;
     let world = simulator.world().clone();
     let configured = scene.configure(&world);
+    // Callers of one scene share its world.
+    let mut told = String::new();
     for number in 0..CASES_OF_A_SCENE {
         let case = Case::make(scene, &configured, &world, number);
         for ask in &case.asks {
@@ -44,8 +46,11 @@ async fn try_scene(scene: &Scene, coverage: &mut Coverage) {
             let received = simulator.received();
             let seen: Vec<Seen> = received[earlier..].iter().map(Seen::of).collect();
             coverage.requests += 1;
-            let judged = safety::judge(&case, ask, &reply, &seen, &simulator.world(), (done, &[]))
+            let judged = safety::judge(&case, ask, &reply, &seen, &simulator.world(), (done, &[], &told))
                 .and_then(|()| case.judge_ideal(ask, &reply, &seen, &mut before, coverage));
+            if ask.fact.mutates {
+                told.push_str(&ask.sent());
+            }
             judged.unwrap_or_else(|what| panic!("scene {}, {ask}\n{what}\n{}", scene.seed, reply.shown()));
         }
     }
