@@ -106,7 +106,7 @@ impl Ledger {
             Read::Decided(claimed) => claimed,
             Read::Nothing => Claimed::First(Claim { part, clock: Arc::clone(&self.clock) }),
             Read::Sending { attempt, due, sent, sent_at, notes } => {
-                let sent = Sent { part, attempt, due, sent, certainly_not: false };
+                let sent = Sent { part, attempt, due, since: sent, certainly_not: false };
                 Claimed::Unknown(Unknown { sent, sent_at, notes })
             }
         })
@@ -154,13 +154,11 @@ impl Held {
     /// Holds a name, or tells what the request asks for that holds it.
     fn hold(&self, name: RecordName, fingerprint: Fingerprint) -> Result<Hold, Fingerprint> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.get(&name) {
-            Some(other) => Err(*other),
-            None => {
-                held.insert(name, fingerprint);
-                Ok(Hold { held: self.clone(), name })
-            }
+        if let Some(other) = held.get(&name) {
+            return Err(*other);
         }
+        held.insert(name, fingerprint);
+        Ok(Hold { held: self.clone(), name })
     }
 }
 
@@ -219,7 +217,7 @@ impl Claim {
         let record = part.seal(head, time.wall, notes)?;
         let (records, name) = (Arc::clone(&part.records), part.sealing.name());
         // From here on until the caller has it, nothing can have been sent: dropped, it is forgotten again.
-        let mut sent = Sent { part, attempt, due: head.due, sent: time.wall, certainly_not: true };
+        let mut sent = Sent { part, attempt, due: head.due, since: time.wall, certainly_not: true };
         let refused = match records.insert(name, record, time).await? {
             Inserted::Yes => None,
             Inserted::Taken => Some(LedgerError::Taken),
@@ -241,8 +239,8 @@ struct Sent {
     part: Part,
     attempt: Attempt,
     due: u64,
-    /// Seconds since 1970.
-    sent: u64,
+    /// Since when, in seconds since 1970.
+    since: u64,
     /// Whether nothing was sent and the record is to go when this is dropped.
     certainly_not: bool,
 }
@@ -254,7 +252,7 @@ impl Sent {
         }
         let head = Head { state: State::Answered, attempt: self.attempt, due: self.due };
         let text = answer.encode().ok_or(LedgerError::AnswerTooLong)?;
-        let record = self.part.seal(head, self.sent, &text)?;
+        let record = self.part.seal(head, self.since, &text)?;
         let replaced = self.part.records.replace(self.part.sealing.name(), self.attempt, record).await?;
         if replaced { Ok(()) } else { Err(LedgerError::Gone) }
     }

@@ -206,10 +206,10 @@ fn panicked() -> DatabaseError {
 }
 
 fn read_check(database: &Database, store: &Path) -> Result<Option<Vec<u8>>, OpenError> {
-    let read = || -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), redb::Error> {
+    let read = || -> Result<_, redb::Error> {
         let transaction = database.begin_read()?;
         let about = transaction.open_table(ABOUT)?;
-        let value = |name| about.get(name).map(|value| value.map(|value| value.value().to_vec()));
+        let value = |name: &str| about.get(name).map(|value| value.map(|value| value.value().to_vec()));
         Ok((value(VERSION)?, value(CHECK)?))
     };
     let (version, check) = read().map_err(|error| failed(error, store))?;
