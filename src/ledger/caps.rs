@@ -398,6 +398,8 @@ pub(super) mod tests {
         assert_eq!(exceeded.which, one[0].cap);
         assert_eq!(exceeded.retry_after, Some(Duration::from_secs(61)));
         assert!(reserve(caps, &one, at(start, 3_659)).await.is_err());
+        assert_eq!(spent(caps, "hour", at(start, 3_659)).await, 2);
+        assert_eq!(spent(caps, "hour", at(start, 3_660)).await, 1);
         drop(reserve(caps, &one, at(start, 3_660)).await.unwrap());
         assert!(reserve(caps, &one, at(start, 3_660)).await.is_err());
         assert_eq!(spent(caps, "hour", at(start, 3_660)).await, 2);
@@ -461,6 +463,13 @@ pub(super) mod tests {
                 reserved.unwrap().unwrap().give_back().await.unwrap();
             }
         }
+        assert_eq!(spent(caps, "gone", now).await, 1);
+        // Nor does it free anything when there was nothing to spend.
+        drop(Box::pin(caps.reserve(&[charge("gone", 1, 1)], now)));
+        let refused = [charge("gone", 1, 1)];
+        let mut reserving = Box::pin(caps.reserve(&refused, now));
+        std::future::poll_fn(|context| std::task::Poll::Ready(drop(reserving.as_mut().poll(context)))).await;
+        drop(reserving);
         assert_eq!(spent(caps, "gone", now).await, 1);
     }
 

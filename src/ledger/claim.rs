@@ -105,8 +105,8 @@ impl Ledger {
         Ok(match read {
             Read::Decided(claimed) => claimed,
             Read::Nothing => Claimed::First(Claim { part, clock: Arc::clone(&self.clock) }),
-            Read::Sending { attempt, due, sent, sent_at, notes } => {
-                let sent = Sent { part, attempt, due, since: sent, certainly_not: false };
+            Read::Sending { attempt, sent, sent_at, notes } => {
+                let sent = Sent { part, attempt, since: sent, certainly_not: false };
                 Claimed::Unknown(Unknown { sent, sent_at, notes })
             }
         })
@@ -130,7 +130,6 @@ impl Ledger {
             }
             State::Sending => Read::Sending {
                 attempt: head.attempt,
-                due: head.due,
                 sent: contents.sent,
                 sent_at: contents.sent_at(),
                 notes: contents.rest.to_vec(),
@@ -142,7 +141,7 @@ impl Ledger {
 /// What a record says.
 enum Read {
     Nothing,
-    Sending { attempt: Attempt, due: u64, sent: u64, sent_at: SystemTime, notes: Vec<u8> },
+    Sending { attempt: Attempt, sent: u64, sent_at: SystemTime, notes: Vec<u8> },
     Decided(Claimed),
 }
 
@@ -184,9 +183,9 @@ struct Part {
 }
 
 impl Part {
-    fn seal(&self, head: Head, sent: u64, rest: &[u8]) -> Result<Record, LedgerError> {
+    fn seal(&self, state: State, attempt: Attempt, sent: u64, rest: &[u8]) -> Result<Vec<u8>, LedgerError> {
         let text = Contents { fingerprint: self.fingerprint, sent, rest }.encode();
-        Ok(Record { head, sealed: self.sealing.seal(head.state, head.attempt, text)? })
+        Ok(self.sealing.seal(state, attempt, text)?)
     }
 }
 
@@ -204,7 +203,9 @@ impl Claim {
     /// If the future is dropped, nothing was sent and the claim is given up.
     ///
     /// # Errors
-    /// When the notes are too long, or the record cannot be kept. Then nothing may be sent, and the claim is given up.
+    /// When the notes are too long, or the record cannot be kept. Then nothing may be sent, and the claim is given up. A
+    /// disk that fails until the process ends can hold the record all the same: then the outcome is unknown to the next
+    /// process.
     pub async fn sending(self, notes: &[u8], now: Moment) -> Result<Sending, LedgerError> {
         if notes.len() > MAX_NOTES {
             return Err(LedgerError::NotesTooLong);
@@ -214,10 +215,10 @@ impl Claim {
         let mut attempt = Attempt([0; Attempt::LENGTH]);
         rand::fill(&mut attempt.0)?;
         let head = Head { state: State::Sending, attempt, due: time.due() };
-        let record = part.seal(head, time.wall, notes)?;
+        let record = Record { head, sealed: part.seal(head.state, attempt, time.wall, notes)? };
         let (records, name) = (Arc::clone(&part.records), part.sealing.name());
         // From here on until the caller has it, nothing can have been sent: dropped, it is forgotten again.
-        let mut sent = Sent { part, attempt, due: head.due, since: time.wall, certainly_not: true };
+        let mut sent = Sent { part, attempt, since: time.wall, certainly_not: true };
         let refused = match records.insert(name, record, time).await? {
             Inserted::Yes => None,
             Inserted::Taken => Some(LedgerError::Taken),
@@ -238,7 +239,6 @@ impl fmt::Debug for Claim {
 struct Sent {
     part: Part,
     attempt: Attempt,
-    due: u64,
     /// Since when, in seconds since 1970.
     since: u64,
     /// Whether nothing was sent and the record is to go when this is dropped.
@@ -250,11 +250,10 @@ impl Sent {
         if answer.length() > self.part.max_answer_bytes {
             return Err(LedgerError::AnswerTooLong);
         }
-        let head = Head { state: State::Answered, attempt: self.attempt, due: self.due };
         let text = answer.encode().ok_or(LedgerError::AnswerTooLong)?;
-        let record = self.part.seal(head, self.since, &text)?;
-        let replaced = self.part.records.replace(self.part.sealing.name(), self.attempt, record).await?;
-        if replaced { Ok(()) } else { Err(LedgerError::Gone) }
+        let sealed = self.part.seal(State::Answered, self.attempt, self.since, &text)?;
+        let answered = self.part.records.answer(self.part.sealing.name(), self.attempt, sealed).await?;
+        if answered { Ok(()) } else { Err(LedgerError::Gone) }
     }
 
     async fn forget(self) -> Result<(), LedgerError> {

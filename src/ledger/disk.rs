@@ -85,9 +85,9 @@ impl Disk {
             let _ = reply.send(result.map_err(|error| StoreError::Storage(Box::new(error))));
         });
         let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
-        Box::pin(
-            async move { if sent { done.await.unwrap_or(Err(StoreError::Stopped)) } else { Err(StoreError::Stopped) } },
-        )
+        Box::pin(async move {
+            if sent { done.await.unwrap_or(Err(StoreError::Interrupted)) } else { Err(StoreError::Interrupted) }
+        })
     }
 }
 
@@ -196,17 +196,15 @@ impl Owner {
         })
     }
 
-    fn replace(&mut self, name: RecordName, attempt: Attempt, record: &Record) -> Result<bool, redb::Error> {
+    fn answer(&mut self, name: RecordName, attempt: Attempt, sealed: Vec<u8>) -> Result<bool, redb::Error> {
         self.write(|transaction| {
             let mut records = transaction.open_table(RECORDS)?;
             let old = records.get(&name.0)?.and_then(|value| Head::decode(value.value()));
             let Some(old) = old.filter(|old| old.state == State::Sending && old.attempt == attempt) else {
                 return Ok(Keep::No(false));
             };
+            let record = Record { head: Head { state: State::Answered, ..old }, sealed };
             records.insert(&name.0, record.encode().as_slice())?;
-            let mut due = transaction.open_table(DUE)?;
-            due.remove((old.due, &name.0))?;
-            due.insert((record.head.due, &name.0), ())?;
             Ok(Keep::Yes(true))
         })
     }
@@ -332,7 +330,11 @@ fn sweep(
         past.push((at, *name));
     }
     for (at, name) in &past {
-        records.remove(name)?;
+        // A record itself says when it may be forgotten, whatever the other table says.
+        let head = records.get(name)?.and_then(|value| Head::decode(value.value()));
+        if head.is_none_or(|head| head.due == *at) {
+            records.remove(name)?;
+        }
         due.remove((*at, name))?;
     }
     Ok(past.len())
@@ -347,8 +349,8 @@ impl Records for Disk {
         self.run(move |owner| owner.insert(name, &record, now))
     }
 
-    fn replace(&self, name: RecordName, attempt: Attempt, record: Record) -> Pending<bool> {
-        self.run(move |owner| owner.replace(name, attempt, &record))
+    fn answer(&self, name: RecordName, attempt: Attempt, sealed: Vec<u8>) -> Pending<bool> {
+        self.run(move |owner| owner.answer(name, attempt, sealed))
     }
 
     fn forget(&self, name: RecordName, attempt: Attempt) -> Pending<()> {
@@ -372,5 +374,29 @@ impl Counters for Disk {
     fn spent(&self, cap: &CapKey, seconds: u64) -> Pending<u64> {
         let cap = cap.clone();
         self.run(move |owner| owner.spent(&cap, seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operation_that_panics_fails_and_the_next_one_opens_the_file_again() {
+        let backend = || redb::Builder::new().create_with_backend(InMemoryBackend::new());
+        let open: Open = Box::new(move || {
+            let database = backend()?;
+            let transaction = database.begin_write()?;
+            prepare(&transaction)?;
+            transaction.commit()?;
+            Ok(database)
+        });
+        let disk = Disk::start(open().unwrap(), open, 9).unwrap();
+        let panics: Pending<()> = disk.run(|_| panic!("as a library may"));
+        assert!(matches!(panics.await, Err(StoreError::Interrupted)));
+        let now = Time { wall: 0, trusted: 0 };
+        assert!(matches!(disk.look_up(RecordName([0; 32]), now).await, Ok(Found::Nothing)));
     }
 }

@@ -24,9 +24,9 @@ pub enum StoreError {
     /// It cannot be read or written, as when the disk is full.
     #[error("the ledger cannot be read or written")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It runs no more.
-    #[error("the ledger has stopped")]
-    Stopped,
+    /// It stopped in the middle of an operation, or runs no more.
+    #[error("the ledger was interrupted")]
+    Interrupted,
 }
 
 /// What becomes of an operation.
@@ -62,8 +62,9 @@ pub(super) trait Records: fmt::Debug + Send + Sync {
     /// Keeps a record where there is none, or one that may be forgotten.
     fn insert(&self, name: RecordName, record: Record, now: Time) -> Pending<Inserted>;
 
-    /// Puts a record in the place of this attempt's, if that is still sending. Whether it was.
-    fn replace(&self, name: RecordName, attempt: Attempt, record: Record) -> Pending<bool>;
+    /// Turns this attempt's record into an answered one with other contents, if it is still sending. Whether it was. When
+    /// it may be forgotten stays the same.
+    fn answer(&self, name: RecordName, attempt: Attempt, sealed: Vec<u8>) -> Pending<bool>;
 
     /// Forgets this attempt's record, if it is still sending: nothing was sent. If the record cannot be removed now, this
     /// process does not find it any more, and removes it later.

@@ -1,6 +1,7 @@
 mod faults;
 mod files;
 mod model;
+mod steps;
 
 use std::path::Path;
 use std::task::Poll;
@@ -335,6 +336,7 @@ async fn what_is_spent_outlives_a_restart_until_it_counts_no_more() {
     given_back.give_back().await.unwrap();
     drop((kept, ledger));
     let ledger = open(directory.path());
+    ledger.sweep(times.at(60)).await.unwrap();
     assert_eq!(ledger.caps().spent(&charges[0].cap, times.at(60)).await.unwrap(), 1);
     drop(ledger.caps().reserve(&charges, times.at(60)).await.unwrap().unwrap());
     assert!(ledger.caps().reserve(&charges, times.at(60)).await.unwrap().is_err());

@@ -109,6 +109,7 @@ async fn a_damaged_file_is_an_error_and_never_a_panic_or_a_fresh_start() {
         fs::write(&store, &damaged).unwrap();
         let error = refused(directory.path());
         assert!(matches!(error, OpenError::Damaged { .. }), "{error:?} {:?}", error.source());
+        assert!(!damaged.is_empty() || fs::read(&store).unwrap().is_empty(), "nothing is made of an empty file");
     }
     let mut noticed = 0;
     // The first bytes say which commit is the last one.
