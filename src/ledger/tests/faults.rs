@@ -98,6 +98,7 @@ async fn a_disk_that_fails_while_a_record_is_made_frees_the_claim_and_the_next_o
             let claim = first(&ledger, "k", times.at(0)).await;
             left.store(steps, Ordering::Relaxed);
             let sending = claim.sending(b"", times.at(0)).await;
+            assert!(steps > 0 || sending.is_err(), "it is written and synchronised before it is reported");
             if let Err(error) = &sending {
                 assert!(matches!(error, LedgerError::Store(StoreError::Storage(_))), "{error:?}");
                 failed += 1;

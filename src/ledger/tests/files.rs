@@ -135,6 +135,23 @@ async fn a_damaged_file_is_an_error_and_never_a_panic_or_a_fresh_start() {
 }
 
 #[tokio::test]
+async fn a_counter_that_was_changed_from_outside_is_noticed() {
+    let (directory, times) = (tempfile::tempdir().unwrap(), Times::new());
+    let charge = Charge { cap: CapKey::new(CapKind::Refunds, "key:key_PLANTED"), amount: 1, limit: 1 };
+    let ledger = open(directory.path());
+    drop(ledger.caps().reserve(&[charge], times.at(0)).await.unwrap().unwrap());
+    drop(ledger);
+    let store = directory.path().join(STORE);
+    let mut bytes = fs::read(&store).unwrap();
+    let at: Vec<usize> =
+        bytes.windows(7).enumerate().filter(|(_, part)| part == b"PLANTED").map(|(at, _)| at).collect();
+    assert!(!at.is_empty());
+    at.iter().for_each(|at| bytes[*at] = b'X');
+    fs::write(&store, bytes).unwrap();
+    assert!(matches!(refused(directory.path()), OpenError::Damaged { .. }));
+}
+
+#[tokio::test]
 async fn a_file_of_another_version_or_of_somebody_else_is_refused() {
     const ABOUT: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("about");
     let directory = tempfile::tempdir().unwrap();
