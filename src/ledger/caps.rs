@@ -359,6 +359,7 @@ pub(super) mod tests {
     use std::time::{Instant, UNIX_EPOCH};
 
     use super::*;
+    use crate::ledger::tests::polled_once;
 
     const START: u64 = 1_800_000_000;
 
@@ -457,19 +458,13 @@ pub(super) mod tests {
         let charges = [charge("gone", 1, 3)];
         drop(reserve(caps, &charges, now).await.unwrap());
         for _ in 0..10 {
-            let mut reserving = Box::pin(caps.reserve(&charges, now));
-            let polled = std::future::poll_fn(|context| std::task::Poll::Ready(reserving.as_mut().poll(context))).await;
-            if let std::task::Poll::Ready(reserved) = polled {
+            if let Some(reserved) = polled_once(caps.reserve(&charges, now)).await {
                 reserved.unwrap().unwrap().give_back().await.unwrap();
             }
         }
         assert_eq!(spent(caps, "gone", now).await, 1);
         // Nor does it free anything when there was nothing to spend.
-        drop(Box::pin(caps.reserve(&[charge("gone", 1, 1)], now)));
-        let refused = [charge("gone", 1, 1)];
-        let mut reserving = Box::pin(caps.reserve(&refused, now));
-        std::future::poll_fn(|context| std::task::Poll::Ready(drop(reserving.as_mut().poll(context)))).await;
-        drop(reserving);
+        polled_once(caps.reserve(&[charge("gone", 1, 1)], now)).await;
         assert_eq!(spent(caps, "gone", now).await, 1);
     }
 

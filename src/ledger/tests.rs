@@ -84,7 +84,7 @@ async fn answered(ledger: &Ledger, name: &str, now: Moment) -> StoredAnswer {
 }
 
 /// Polls once and drops.
-async fn polled_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn polled_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = Box::pin(future);
     std::future::poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(value) => Poll::Ready(Some(value)),

@@ -146,7 +146,9 @@ async fn a_counter_that_was_changed_from_outside_is_noticed() {
     let at: Vec<usize> =
         bytes.windows(7).enumerate().filter(|(_, part)| part == b"PLANTED").map(|(at, _)| at).collect();
     assert!(!at.is_empty());
-    at.iter().for_each(|at| bytes[*at] = b'X');
+    for at in at {
+        bytes[at] = b'X';
+    }
     fs::write(&store, bytes).unwrap();
     assert!(matches!(refused(directory.path()), OpenError::Damaged { .. }));
 }
