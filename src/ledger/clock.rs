@@ -6,6 +6,7 @@
 //! * Set forward while the gateway runs, it would make everything look old at once. The steady clock of the system shows
 //!   that the time did not pass, so the ledger goes on at its pace for [`super::KEPT_FOR`]. By then everything from
 //!   before is as old as that, whatever the time really is.
+//!   A machine that slept looks the same, and forgets later by as much.
 //! * Set forward while the gateway does not run, it cannot be told from time that has passed, and is believed.
 //! * Set back and, after a restart, right again: records kept their time to be forgotten, which the set back clock did
 //!   not change. Those made under it were stamped with its time, and are forgotten early. This can be told from time that

@@ -1,6 +1,7 @@
 mod faults;
 mod files;
 mod model;
+mod power;
 mod steps;
 
 use std::path::Path;
