@@ -43,7 +43,7 @@ impl State {
 }
 
 /// A record as a store keeps it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Record {
     pub(super) head: Head,
     pub(super) sealed: Vec<u8>,
@@ -81,6 +81,12 @@ impl Record {
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let head = Head::take(&mut bytes)?;
         Some(Self { head, sealed: bytes.to_vec() })
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("head", &self.head).finish_non_exhaustive()
     }
 }
 
