@@ -25,6 +25,8 @@ pub mod known;
 // One generation of everything that decides about a request.
 pub mod snapshot;
 
+// What is remembered of changes, so that each happens at most once and within its caps.
+pub mod ledger;
 // When keys were last used.
 pub mod last_use;
 // The outermost layer: one record per request.

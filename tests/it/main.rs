@@ -39,6 +39,7 @@ mod golden;
 mod hostile_requests;
 mod key_file_survives;
 mod last_use_is_kept;
+mod ledger_survives_kills;
 mod live_changes;
 mod memory_is_private;
 mod metrics;
