@@ -22,7 +22,7 @@ use crate::last_use::Good;
 use crate::listen::Peer;
 use crate::metrics::{Closed, Metrics, Outcome};
 use crate::pipeline::Shared;
-use crate::rejection::Rejection;
+use crate::rejection::{Code, Rejection};
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{self, Arrived, Message, Origin, arrive};
 use crate::stage::respond::{self, ReplyBody};
@@ -126,17 +126,17 @@ where
     }
 
     fn call(&mut self, message: Message<B>) -> Recorded<N> {
-        let trail = Trail::default();
         let snapshot = self.current.load_full();
         let metrics = Arc::clone(&self.metrics);
         let request = match message {
             Ok(request) => request,
             Err(rejection) => {
-                let record = Record::open(RequestId::new(), "other", snapshot, trail, metrics);
+                let record = Record::open(RequestId::new(), "other", snapshot, Trail::default(), metrics);
                 // What follows on a connection after such a message cannot be trusted to be a request.
                 return Recorded { next: None, rejection: Some(rejection), record, last: true, again: None };
             }
         };
+        let trail = request.extensions().get::<Trail>().cloned().unwrap_or_default();
         let id = RequestId::of(request.headers());
         // A method is the caller's text, too, so only those of the catalogue are written down.
         let method = Method::parse(request.method().as_str()).map_or("other", |method| method.as_str());
@@ -254,7 +254,10 @@ impl Record {
             self.snapshot.used.note(caller, good, SystemTime::now());
         }
         let outcome = match (status, rejection) {
+            // It was given up, and how far it came nobody knows.
+            (None, _) if facts.departed => Outcome::Refused(Code::OutcomeUnknown),
             (None, _) => Outcome::CallerGone,
+            _ if facts.caller_gone && !facts.departed => Outcome::CallerGone,
             (_, Some(rejection)) => Outcome::Refused(rejection.code()),
             (_, None) => Outcome::Answered,
         };
@@ -264,7 +267,8 @@ impl Record {
             (None, Some(_)) => "deny",
             (None, None) => "none",
         };
-        let alarming = facts.alarming || rejection.is_some_and(Rejection::is_alarming);
+        let alarming =
+            facts.alarming || (facts.departed && status.is_none()) || rejection.is_some_and(Rejection::is_alarming);
         let took = self.started.elapsed();
         self.metrics.count(&Closed { snapshot: &self.snapshot, facts: &facts, outcome, status, alarming, took });
         // Whoever has no key is known by nothing else.
@@ -292,6 +296,7 @@ impl Record {
                     upstream_fault = facts.upstream_fault,
                     look_ups = facts.look_ups,
                     rows_dropped = facts.rows_dropped,
+                    caller_gone = (facts.caller_gone && outcome != Outcome::CallerGone).then_some(true),
                     total_ms = milliseconds(took),
                     upstream_ms = milliseconds(facts.upstream),
                     waiting_ms = milliseconds(facts.waited),

@@ -1,18 +1,22 @@
 //! The only place where the stages are put together, in the order in which a request meets them.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Response;
 use http_body::Body;
-use tower::ServiceBuilder;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceBuilder};
 
 use crate::audit::AuditLayer;
 use crate::config::Upstream;
-use crate::limit::{Flights, Pace, Quota};
+use crate::limit::{Departures, Flights, Pace, Quota};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::Message;
@@ -27,9 +31,97 @@ use crate::stage::resolve::Resolve;
 use crate::stage::respond::{ReplyBody, Respond};
 use crate::stage::shape::Shape;
 use crate::stage::{CheckLayer, Last, StepLayer};
+use crate::trail::Trail;
 
 /// The whole way of a request, as one service.
-pub type Pipeline<B> = BoxCloneSyncService<Message<B>, Response<ReplyBody>, Infallible>;
+pub struct Pipeline<B> {
+    stages: Stages<B>,
+    carried: TaskTracker,
+}
+
+/// The stages that a pipeline is made of.
+pub type Stages<B> = BoxCloneSyncService<Message<B>, Response<ReplyBody>, Infallible>;
+
+impl<B> Pipeline<B> {
+    /// These stages; what has to go on after its caller hung up is kept in `carried`.
+    pub(crate) const fn new(stages: Stages<B>, carried: TaskTracker) -> Self {
+        Self { stages, carried }
+    }
+}
+
+impl<B> Clone for Pipeline<B> {
+    fn clone(&self) -> Self {
+        Self { stages: self.stages.clone(), carried: self.carried.clone() }
+    }
+}
+
+impl<B> std::fmt::Debug for Pipeline<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline").finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Message<B>> for Pipeline<B> {
+    type Response = Response<ReplyBody>;
+    type Error = Infallible;
+    type Future = Carried;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.stages.poll_ready(context)
+    }
+
+    fn call(&mut self, mut message: Message<B>) -> Carried {
+        let trail = Trail::default();
+        if let Ok(request) = &mut message {
+            request.extensions_mut().insert(trail.clone());
+        }
+        Carried { way: Some(self.stages.call(message)), trail, carried: self.carried.clone() }
+    }
+}
+
+type Way = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> + Send>>;
+
+/// A request on its way. A change that is about to be sent, or was, goes on if this is dropped because its caller has hung
+/// up: it is not sent any more, or what came of it is found out and written down.
+pub struct Carried {
+    way: Option<Way>,
+    trail: Trail,
+    carried: TaskTracker,
+}
+
+impl std::fmt::Debug for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Carried").finish_non_exhaustive()
+    }
+}
+
+impl Future for Carried {
+    type Output = Result<Response<ReplyBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(way) = &mut self.way else { return Poll::Pending };
+        let outcome = ready!(way.as_mut().poll(context));
+        self.way = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        let Some(way) = self.way.take() else { return };
+        {
+            let mut facts = self.trail.facts();
+            facts.caller_gone = true;
+            if !facts.carried {
+                return;
+            }
+        }
+        // Where everything stops, nothing can go on.
+        if let Ok(runtime) = Handle::try_current() {
+            self.carried.spawn_on(way, &runtime);
+        }
+    }
+}
 
 /// What requests share.
 #[derive(Clone, Debug)]
@@ -42,6 +134,10 @@ pub struct Shared {
     pub quota: Arc<Quota>,
     /// Requests under way.
     pub flights: Arc<Flights>,
+    /// Changes that go out.
+    pub departures: Arc<Departures>,
+    /// Changes that go on although their callers have hung up.
+    pub carried: TaskTracker,
     /// What is counted and timed.
     pub metrics: Arc<Metrics>,
 }
@@ -51,7 +147,15 @@ impl Shared {
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Self {
         let current = Arc::new(ArcSwap::new(snapshot));
-        Self { current, pace: Arc::default(), quota: Arc::default(), flights: Arc::default(), metrics: Arc::default() }
+        Self {
+            current,
+            pace: Arc::default(),
+            quota: Arc::default(),
+            flights: Arc::default(),
+            departures: Arc::default(),
+            carried: TaskTracker::new(),
+            metrics: Arc::default(),
+        }
     }
 }
 
@@ -108,5 +212,5 @@ where
         // 502, 503, 504: the answer cannot be released; 403: nothing in it is the caller's.
         .layer(StepLayer::new(guard))
         .service(Last::new(Respond));
-    BoxCloneSyncService::new(stages)
+    Pipeline::new(BoxCloneSyncService::new(stages), shared.carried.clone())
 }

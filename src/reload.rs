@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Config, Findings, Fixed, Problem, Secrets, WatchedFile};
 use crate::health::Health;
 use crate::last_use::LastUse;
+use crate::limit::Departures;
 use crate::snapshot::Snapshot;
 
 /// How often the files are looked at. Events come sooner, but not from every file system, nor from behind every mount.
@@ -81,6 +82,7 @@ pub struct Reload {
     tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
     health: Arc<Health>,
     last_use: Arc<LastUse>,
+    departures: Arc<Departures>,
     state: Mutex<State>,
     /// Held while files are read, so that what was read last is in force last.
     reading: Mutex<()>,
@@ -110,6 +112,7 @@ impl Reload {
         tls: Option<Arc<ArcSwap<rustls::ServerConfig>>>,
         health: Arc<Health>,
         last_use: Arc<LastUse>,
+        departures: Arc<Departures>,
     ) -> Self {
         let state = State {
             sources,
@@ -122,7 +125,7 @@ impl Reload {
             replaced: Vec::new(),
         };
         let (reading, readings) = (Mutex::default(), watch::Sender::new(0));
-        Self { file, fixed, current, tls, health, last_use, state: Mutex::new(state), reading, readings }
+        Self { file, fixed, current, tls, health, last_use, departures, state: Mutex::new(state), reading, readings }
     }
 
     /// How the configuration that serves stands to the files.
@@ -179,6 +182,8 @@ impl Reload {
         let snapshot = Arc::new(config.snapshot.after(&before));
         let (generation, keys) = (snapshot.generation(), snapshot.keys.len());
         self.current.store(Arc::clone(&snapshot));
+        // A change that was decided on before is out, or is decided again.
+        self.departures.settle();
         if let (Some(current), Some(tls)) = (&self.tls, config.listen.tls) {
             current.store(tls);
         }

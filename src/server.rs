@@ -74,6 +74,7 @@ pub struct Gateway {
     connections: TaskTracker,
     background: TaskTracker,
     pace: Arc<Pace>,
+    carried: TaskTracker,
     reload: Arc<Reload>,
     state: Option<State>,
 }
@@ -123,6 +124,7 @@ impl Gateway {
             tls.clone(),
             Arc::clone(&health),
             Arc::clone(&last_use),
+            Arc::clone(&shared.departures),
         );
         let reload = Arc::new(reload);
         let state = config.state.map(|directory| State {
@@ -141,6 +143,7 @@ impl Gateway {
             connections: TaskTracker::new(),
             background: TaskTracker::new(),
             pace: Arc::clone(&shared.pace),
+            carried: shared.carried.clone(),
             reload,
             state,
         };
@@ -239,7 +242,13 @@ impl Gateway {
         self.health.set_draining();
         self.stop.cancel();
         self.connections.close();
-        let finished = timeout(deadline, self.connections.wait()).await.is_ok();
+        let all = async {
+            self.connections.wait().await;
+            // Nobody waits for these but whoever wants to know what came of them.
+            self.carried.close();
+            self.carried.wait().await;
+        };
+        let finished = timeout(deadline, all).await.is_ok();
         if let Some(state) = &self.state {
             state.save_quota();
             state.save_last_use();

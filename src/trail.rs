@@ -34,14 +34,21 @@ pub(crate) struct Facts {
     pub(crate) rows_dropped: usize,
     /// Whether operators should look at it at once, whatever became of the request.
     pub(crate) alarming: bool,
+    /// Whether it is a change that goes on also if its caller hangs up.
+    pub(crate) carried: bool,
+    /// Whether a byte of a change may have reached ClickBank.
+    pub(crate) departed: bool,
+    /// Whether the caller has hung up.
+    pub(crate) caller_gone: bool,
 }
 
 impl Facts {
     /// Forgets what was decided. Of a request that is decided again, only what it has gone through is a fact still.
     pub(crate) fn undecide(&mut self) {
-        let Self { waited, upstream, upstream_fault, look_ups, owners_known, owners_unknown, alarming, .. } = *self;
-        let gone_through = Self { waited, upstream, upstream_fault, look_ups, alarming, ..Self::default() };
-        *self = Self { owners_known, owners_unknown, ..gone_through };
+        let Self { waited, upstream, upstream_fault, look_ups, owners_known, owners_unknown, .. } = *self;
+        let Self { alarming, caller_gone, .. } = *self;
+        let gone_through = Self { waited, upstream, upstream_fault, look_ups, ..Self::default() };
+        *self = Self { owners_known, owners_unknown, alarming, caller_gone, ..gone_through };
     }
 
     /// Notes a fault at ClickBank's end that operators should look at at once.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clickbank_gateway::audit::AuditLayer;
 use clickbank_gateway::config::Upstream;
-use clickbank_gateway::pipeline::{Pipeline, Shared};
+use clickbank_gateway::pipeline::{Shared, Stages};
 use clickbank_gateway::rejection::Rejection;
 use clickbank_gateway::stage::authorize::{Authorize, Permit};
 use clickbank_gateway::stage::classify::{Classified, Classify};
@@ -26,7 +26,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Layer as _, ServiceBuilder};
 
 /// The real order, as in `src/pipeline.rs`.
-fn pipeline(shared: &Shared, upstream: &Upstream) -> Pipeline<Empty<Bytes>> {
+fn pipeline(shared: &Shared, upstream: &Upstream) -> Stages<Empty<Bytes>> {
     let shape = Shape::new(shared);
     let inject = Inject::new(upstream.authority.clone());
     let forward = Arc::new(Forward::new(upstream));

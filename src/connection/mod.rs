@@ -132,6 +132,7 @@ mod tests {
     use http::Response;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::time::{Instant, sleep};
+    use tokio_util::task::TaskTracker;
     use tower::service_fn;
     use tower::util::BoxCloneSyncService;
 
@@ -150,7 +151,7 @@ mod tests {
         });
         Arc::new(Reception {
             tls: None,
-            pipeline: BoxCloneSyncService::new(service),
+            pipeline: Pipeline::new(BoxCloneSyncService::new(service), TaskTracker::new()),
             metrics: Arc::default(),
             stop: CancellationToken::new(),
         })

@@ -568,7 +568,9 @@ mod tests {
         let a = nicknames.declare(Nickname::parse("a").unwrap(), NicknameKind::Seller).unwrap();
         let row = |permissions: &[Permission]| {
             let mut scopes = ScopeByPermission::default();
-            permissions.iter().for_each(|it| scopes.add(*it, &Scope::only(NicknameSet::single(a))));
+            for permission in permissions {
+                scopes.add(*permission, &Scope::only(NicknameSet::single(a)));
+            }
             scopes
         };
         let policy = |reach: &[Permission], changes| Policy {

@@ -4,10 +4,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+mod departures;
 mod flight;
 mod pace;
 mod quota;
 
+pub use departures::Departures;
 pub use flight::{Flight, Flights};
 pub use pace::{Pace, TooLate};
 pub use quota::{Quota, Spent};

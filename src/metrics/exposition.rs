@@ -216,7 +216,7 @@ impl Running {
 
     /// What is going on now, and what of ClickBank's limits is used.
     fn encode_work(&self, page: &mut Page<'_>) -> fmt::Result {
-        let Shared { current, pace, quota, flights, metrics } = &self.shared;
+        let Shared { current, pace, quota, flights, metrics, .. } = &self.shared;
         let snapshot = current.load();
         page.gauge("requests_in_flight", "Requests under way", flights.under_way())?;
         page.gauge("requests_waiting", "Requests waiting for their turn", pace.waiting())?;

@@ -63,13 +63,12 @@ impl Permit {
 
     /// The permit to ask how far a credential reaches, if the call trusts it where nothing else would show it.
     #[must_use]
-    pub const fn to_see_reach(&self) -> Option<LookupPermit> {
-        let credential = match (self.safeguard, self.safeguard.proof(), self.credential) {
-            (_, Some(Proof { with: Witness { credential, verify: true }, .. }), _)
-            | (Safeguard::Confined { verify: true, .. }, None, Some(credential)) => credential,
-            _ => return None,
+    pub fn to_see_reach(&self) -> Option<LookupPermit> {
+        let asked = match self.safeguard.proof() {
+            Some(Proof { with, .. }) => Some(with.credential).filter(|_| with.verify),
+            None => self.credential.filter(|_| matches!(self.safeguard, Safeguard::Confined { verify: true, .. })),
         };
-        Some(LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Reach })
+        asked.map(|credential| LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Reach })
     }
 }
 

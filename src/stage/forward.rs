@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dashmap::DashMap;
+use http::header::{HOST, HeaderValue};
+use http::uri::PathAndQuery;
 use http::{Extensions, Request, Response, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::client::conn::http1;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error};
@@ -20,13 +23,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tower::Service;
 
 use crate::config::Upstream;
-use crate::domain::endpoint::Changes;
 use crate::http1::answer::{self, Fault};
 use crate::keys::KeyNumber;
 use crate::rejection::Rejection;
 
-use super::Step;
+use super::arrive;
+use super::depart::{Departure, Stopped};
 use super::inject::{Outbound, Sending};
+use super::{Passage, Step};
 
 mod wire;
 
@@ -36,6 +40,9 @@ use wire::{Surplus, Uses, Wire};
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections that are kept for a caller while it does not use them.
 const MAX_IDLE: usize = 16;
+
+/// The port that `Host` need not name.
+const HTTPS: u16 = 443;
 
 /// Callers whose connections are kept. Within the idle time, ClickBank's limits leave far fewer.
 const MAX_POOLS: usize = 1_024;
@@ -98,17 +105,61 @@ impl Forward {
     async fn exchange(
         &self,
         caller: KeyNumber,
-        changes: Changes,
+        departure: Option<&Departure>,
         request: Request<Empty<Bytes>>,
-    ) -> Result<Response<UpstreamBody>, Error> {
-        match &self.way {
-            Way::Network(network) if changes == Changes::Nothing => network.read(caller, request).await,
-            Way::Network(network) => network.once(request).await,
-            Way::InProcess(answer) => {
-                let answer = answer(&request);
-                Ok(answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()))
+    ) -> Result<Response<UpstreamBody>, Failure> {
+        match (&self.way, departure) {
+            (Way::Network(network), None) => network.read(caller, request).await.map_err(Failure::of_read),
+            (Way::Network(network), Some(departure)) => network.change(request, departure).await,
+            (Way::InProcess(answer), departure) => {
+                let answered = match departure {
+                    None => answer(&request),
+                    Some(departure) => departure.go(|| answer(&request)).map_err(|_| Failure::UNSENT)?,
+                };
+                Ok(answered.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()))
             }
         }
+    }
+}
+
+/// Why there is no answer.
+struct Failure {
+    /// In a word for the log. The error's own text stays where it is: it can hold what the other side sent.
+    fault: &'static str,
+    /// Whether ClickBank could not be connected with.
+    connecting: bool,
+}
+
+impl Failure {
+    const UNSENT: Self = Self { fault: "not-sent", connecting: false };
+
+    fn of_read(error: Error) -> Self {
+        if error.is_connect() {
+            return Self { fault: connect_fault(&error), connecting: true };
+        }
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+        while let Some(current) = cause {
+            if let Some(error) = current.downcast_ref::<hyper::Error>() {
+                return Self::of_exchange(error);
+            }
+            cause = current.source();
+        }
+        Self { fault: "broken-connection", connecting: false }
+    }
+
+    fn of_exchange(error: &hyper::Error) -> Self {
+        let fault = if let Some(fault) = screened(error) {
+            fault
+        } else if error.is_parse() {
+            "malformed-answer"
+        } else if error.is_incomplete_message() {
+            "closed-before-answer"
+        } else if error.is_canceled() {
+            "connection-lost"
+        } else {
+            "broken-connection"
+        };
+        Self { fault, connecting: false }
     }
 }
 
@@ -158,15 +209,52 @@ impl Network {
         }
     }
 
-    /// Sends a request once, over a connection that carries no other.
+    /// Sends a change, once, over a connection that carries no other: if an old one died under it, nobody would know what
+    /// became of it.
+    async fn change(
+        &self,
+        request: Request<Empty<Bytes>>,
+        departure: &Departure,
+    ) -> Result<Response<UpstreamBody>, Failure> {
+        let connecting = self.connector.clone().call(request.uri().clone()).await;
+        let stream = connecting.map_err(|error| Failure { fault: connect_fault(&*error), connecting: true })?;
+        let wire = stream.into_inner().for_change(departure.clone());
+        let handshake = http1::Builder::new()
+            .max_headers(answer::MAX_FIELDS + 1)
+            .max_buf_size(answer::MAX_HEAD)
+            .handshake(TokioIo::new(wire));
+        let (mut sender, connection) = handshake.await.map_err(|error| Failure::of_exchange(&error))?;
+        // It ends with the answer, or when nobody waits for one any more. What goes wrong shows in the answer.
+        tokio::spawn(async move { connection.await.unwrap_or_default() });
+        let answered = sender.send_request(in_origin_form(request)).await;
+        let answer = answered.map_err(|error| Failure::of_exchange(&error))?;
+        Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+    }
+
+    /// Sends a read once, over a connection that carries no other.
     async fn once(&self, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
         self.once.request(request).await.map(|answer| answer.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 }
 
+/// The request as it stands on a connection (RFC 9112 §3.2.1): without scheme and host, which go into `Host`.
+fn in_origin_form(mut request: Request<Empty<Bytes>>) -> Request<Empty<Bytes>> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let authority = parts.authority.take();
+    let host = authority.as_ref().map(|authority| match authority.port_u16() {
+        Some(HTTPS) => authority.host(),
+        _ => authority.as_str(),
+    });
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(host).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
+    let target = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(target);
+    request
+}
+
 /// A reused connection may turn out to be dead before anything was sent on it. For a read the client then takes another
-/// one. A change is sent once, and over a fresh connection: if an old one died under it, nobody would know what became
-/// of it.
+/// one.
 fn pool(connector: Connector, retry: bool, idle: usize) -> Pool {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -188,16 +276,36 @@ impl Step for Forward {
         // Connecting has a limit of its own, so what is left of this one is for the answer.
         let own = began + self.connect_timeout + self.response_timeout;
         let deadline = sending.proven.passage().budget.map_or(own, |budget| budget.answer_by.min(own));
-        let (fault, rejection) =
-            match timeout_at(deadline, self.exchange(sending.proven.number(), sending.changes, request)).await {
-                Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
-                Ok(Err(error)) => classify(&error, sending.changes),
-                Err(_) => ("timeout", unanswered(sending.changes, Rejection::UpstreamTimeout)),
-            };
-        let mut facts = sending.proven.passage().trail.facts();
-        facts.upstream += began.elapsed();
-        facts.upstream_fault = Some(fault);
-        Err(rejection)
+        let exchange = self.exchange(sending.proven.number(), sending.departure.as_ref(), request);
+        let failure = match timeout_at(deadline, exchange).await {
+            Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
+            Ok(Err(failure)) => Some(failure),
+            Err(_) => None,
+        };
+        {
+            let mut facts = sending.proven.passage().trail.facts();
+            facts.upstream += began.elapsed();
+            facts.upstream_fault = Some(failure.as_ref().map_or("timeout", |failure| failure.fault));
+        }
+        Err(match &sending.departure {
+            Some(departure) if departure.is_gone() => Rejection::OutcomeUnknown,
+            Some(departure) => unsent(departure.stopped(), sending.proven.into_passage()),
+            None => match failure {
+                None => Rejection::UpstreamTimeout,
+                Some(Failure { connecting: true, .. }) => Rejection::UpstreamUnreachable,
+                Some(_) => Rejection::AnswerUnreadable,
+            },
+        })
+    }
+}
+
+/// What becomes of a change of which no byte went out.
+fn unsent(stopped: Option<Stopped>, passage: Passage) -> Rejection {
+    match stopped {
+        Some(Stopped::Overtaken) => arrive::overtake(passage),
+        Some(Stopped::SwitchedOff) => Rejection::ChangesSwitchedOff,
+        // Nobody is there to be told anything.
+        Some(Stopped::CallerGone) | None => Rejection::UpstreamUnreachable,
     }
 }
 
@@ -216,33 +324,6 @@ fn died_unanswered(error: &Error) -> bool {
     dead && ended
 }
 
-/// What a failure means, in a word for the log and a reason for the caller. The error's own text stays here: it can
-/// hold what the other side sent.
-fn classify(error: &Error, changes: Changes) -> (&'static str, Rejection) {
-    if error.is_connect() {
-        return (connect_fault(error), Rejection::UpstreamUnreachable);
-    }
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if let Some(error) = current.downcast_ref::<hyper::Error>() {
-            let fault = if let Some(fault) = screened(error) {
-                fault
-            } else if error.is_parse() {
-                "malformed-answer"
-            } else if error.is_incomplete_message() {
-                "closed-before-answer"
-            } else if error.is_canceled() {
-                "connection-lost"
-            } else {
-                "broken-connection"
-            };
-            return (fault, unanswered(changes, Rejection::AnswerUnreadable));
-        }
-        cause = current.source();
-    }
-    ("broken-connection", unanswered(changes, Rejection::AnswerUnreadable))
-}
-
 /// What the screen before the HTTP library found wrong, if that is what ended the connection.
 fn screened(error: &hyper::Error) -> Option<&'static str> {
     for (fault, word) in [
@@ -257,7 +338,7 @@ fn screened(error: &hyper::Error) -> Option<&'static str> {
     None
 }
 
-fn connect_fault(error: &Error) -> &'static str {
+fn connect_fault(error: &(dyn StdError + 'static)) -> &'static str {
     if holds(error, <dyn StdError>::is::<TimedOut>) {
         "connect-timeout"
     } else if holds(error, <dyn StdError>::is::<rustls::Error>) {
@@ -274,11 +355,6 @@ fn holds(error: &(dyn StdError + 'static), is: impl Fn(&(dyn StdError + 'static)
     is(error)
         || wrapped.is_some_and(|wrapped| holds(wrapped, is))
         || error.source().is_some_and(|cause| holds(cause, is))
-}
-
-/// A read that got no answer changed nothing; what became of a change is not known.
-fn unanswered(changes: Changes, read: Rejection) -> Rejection {
-    if changes == Changes::Nothing { read } else { Rejection::OutcomeUnknown }
 }
 
 /// A connector that has to be done in time, TLS included, and makes screened connections.

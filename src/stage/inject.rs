@@ -14,6 +14,7 @@ use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
 use super::Check;
+use super::depart::Departure;
 use super::prove::Proven;
 use super::shape::Shaped;
 
@@ -26,6 +27,7 @@ pub struct Outbound {
     proven: Proven,
     changes: Changes,
     secret: Option<CredentialSecret>,
+    departure: Option<Departure>,
     request: Request<Empty<Bytes>>,
 }
 
@@ -49,8 +51,8 @@ impl Outbound {
 
     /// Takes it apart for sending, which can happen once.
     pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
-        let Self { proven, changes, secret, request } = self;
-        (Sending { proven, changes, secret }, request)
+        let Self { proven, changes, secret, departure, request } = self;
+        (Sending { proven, changes, secret, departure }, request)
     }
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Sending {
     pub(super) changes: Changes,
     /// The secret of the credential that acts, to search the answer for.
     pub(super) secret: Option<CredentialSecret>,
+    /// Of a change.
+    pub(super) departure: Option<Departure>,
 }
 
 /// The stage.
@@ -81,7 +85,7 @@ impl Check for Inject {
     type Out = Outbound;
 
     fn check(&self, shaped: Shaped) -> Result<Outbound, Rejection> {
-        let Shaped { proven } = shaped;
+        let Shaped { proven, departure } = shaped;
         let snapshot = &proven.passage().snapshot;
         let endpoint = proven.endpoint().ok_or(Rejection::UnknownEndpoint)?;
         let target = PathAndQuery::try_from(proven.call().target(endpoint)).map_err(|_| Rejection::UnknownEndpoint)?;
@@ -116,7 +120,7 @@ impl Check for Inject {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let changes = endpoint.changes;
-        Ok(Outbound { proven, changes, secret, request })
+        Ok(Outbound { proven, changes, secret, departure, request })
     }
 }
 

@@ -31,6 +31,7 @@ use crate::rejection::Rejection;
 pub mod arrive;
 pub mod authorize;
 pub mod classify;
+pub(crate) mod depart;
 pub mod forward;
 pub mod guard;
 pub mod identify;

@@ -7,13 +7,15 @@ use arc_swap::ArcSwap;
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
+use crate::domain::endpoint::Changes;
 use crate::domain::matrix::CallerId;
-use crate::limit::{Flights, Limits, Pace, Quota, Spent, TooLate};
+use crate::limit::{Departures, Flights, Limits, Pace, Quota, Spent, TooLate};
 use crate::pipeline::Shared;
 use crate::rejection::{Malformed, Rejection};
 use crate::snapshot::Snapshot;
 
 use super::arrive::{self, CallerBody};
+use super::depart::Departure;
 use super::prove::Proven;
 use super::{Passage, Step};
 
@@ -23,6 +25,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A call whose turn it is.
 pub struct Shaped {
     pub(super) proven: Proven,
+    /// Of a change.
+    pub(super) departure: Option<Departure>,
 }
 
 /// The stage.
@@ -32,14 +36,24 @@ pub struct Shape {
     quota: Arc<Quota>,
     flights: Arc<Flights>,
     current: Arc<ArcSwap<Snapshot>>,
+    departures: Arc<Departures>,
 }
 
 impl Shape {
     /// With what all requests share.
     #[must_use]
     pub fn new(shared: &Shared) -> Self {
-        let Shared { current, pace, quota, flights, .. } = shared.clone();
-        Self { pace, quota, flights, current }
+        let Shared { current, pace, quota, flights, departures, .. } = shared.clone();
+        Self { pace, quota, flights, current, departures }
+    }
+
+    /// The departure of a change. From now on it is seen through, whether or not its caller waits.
+    fn departure_of(&self, proven: &Proven) -> Option<Departure> {
+        proven.endpoint().filter(|endpoint| endpoint.changes != Changes::Nothing)?;
+        let passage = proven.passage();
+        passage.trail.facts().carried = true;
+        let (departures, current) = (Arc::clone(&self.departures), Arc::clone(&self.current));
+        Some(Departure::new(departures, current, Arc::clone(&passage.snapshot), passage.trail.clone()))
     }
 
     /// Gives a request its place among those under way, and waits for the end of its body.
@@ -80,7 +94,8 @@ impl Step for Shape {
             return Err(arrive::overtake(proven.into_passage()));
         }
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
-        Ok(Shaped { proven })
+        let departure = self.departure_of(&proven);
+        Ok(Shaped { proven, departure })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::process::{Lines, PROGRAM, Process, Serving};
 use crate::support::scene::{demo_simulator, write_for};
 use crate::support::secrets::Secrets;
 use crate::support::setup::Setup;
-use crate::support::upstream::{Act, Certificate, Identity, Upstream};
+use crate::support::upstream::{Act, Certificate, Identity, Upstream, answer};
 use crate::support::wire::{Answer, Connection};
 use crate::support::within;
 
@@ -358,14 +358,38 @@ async fn a_request_that_its_caller_gave_up_leaves_its_line_too() {
     let written = upstream.write(&Setup::acme());
     let mut serving = Serving::start(&written.file, &[]).await;
     let mut connection = Connection::open(serving.address(), &written.secrets).await;
+    connection.send(request("GET", "/rest/1.3/orders2/list", &written.keys["app"])).await;
+    upstream.arrival().await;
+    drop(connection);
+    let line = serving.process.line("line of the request", of_a_request).await;
+    assert_eq!((&line["error"], &line["decision"], line.get("status")), (&"caller-gone".into(), &"allow".into(), None));
+    assert_eq!((&line["caller"], &line["endpoint"]), (&"app".into(), &"orders2.list".into()));
+}
+
+/// The line of a request.
+fn of_a_request(line: &str) -> Option<serde_json::Value> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    (line["message"] == "request").then_some(line)
+}
+
+#[tokio::test]
+async fn what_came_of_a_change_is_found_out_and_written_down_although_its_caller_gave_it_up() {
+    let answered = Act::AnswerWhenTold(answer("200 OK", "Content-Type: text/plain\r\n", "a-1"));
+    let upstream = Upstream::start(Certificate::Good, move |_| answered.clone()).await;
+    let written = upstream.write(&Setup::acme());
+    let mut serving = Serving::start(&written.file, &[]).await;
+    let mut connection = Connection::open(serving.address(), &written.secrets).await;
     connection.send(request("PUT", CHANGE, &written.keys["app"])).await;
     upstream.arrival().await;
     drop(connection);
-    let line = serving.process.line("line of the request", |line| {
-        let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        (line["message"] == "request").then_some(line)
-    });
-    let line = line.await;
-    assert_eq!((&line["error"], &line["decision"], line.get("status")), (&"caller-gone".into(), &"allow".into(), None));
-    assert_eq!((&line["caller"], &line["endpoint"]), (&"app".into(), &"products.put".into()));
+    let noticed = async { while !probe(serving.health, "/metrics").await.1.contains("_connections_open 0\n") {} };
+    within("the end of the caller's connection", noticed).await;
+    // Ending waits for the change.
+    serving.process.signal("TERM");
+    serving.process.line("line that it drains", |line| line.contains("finishing requests").then_some(())).await;
+    upstream.tell();
+    let line = serving.process.line("line of the request", of_a_request).await;
+    assert_eq!((&line["status"], &line["caller_gone"], line.get("error")), (&200.into(), &true.into(), None));
+    assert_eq!(serving.process.end().await.code, Some(0));
+    assert_eq!(upstream.heads().len(), 1);
 }

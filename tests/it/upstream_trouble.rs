@@ -374,7 +374,7 @@ async fn what_follows_an_answer_is_never_the_next_answer() {
 async fn a_caller_that_hangs_up_causes_no_second_sending() {
     use crate::support::wire::Connection;
     let upstream = Upstream::start(Certificate::Good, |_| Act::AnswerAndHold(String::new())).await;
-    let written = upstream.write(&Setup::acme());
+    let written = upstream.write(&Setup::acme().upstream("connect_timeout = \"5s\"\nresponse_timeout = \"1s\""));
     let gateway = crate::support::scene::start_gateway(&written).await;
     let mut connection = Connection::open(crate::support::scene::address_of(&gateway), &written.secrets).await;
     let key = &written.keys["app"];

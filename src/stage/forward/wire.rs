@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http1::answer::{Fault, HeadReader, MAX_HEAD, MAX_INTERIM};
 
+use super::super::depart::Departure;
+
 /// Bytes asked for at a time while a head is read.
 const PIECE: usize = 8 << 10;
 
@@ -74,6 +76,8 @@ pub(super) struct Wire<S> {
     interim: usize,
     /// Bytes of heads of interim answers.
     passed_over: usize,
+    /// Of a change: whether its first byte may go out.
+    departure: Option<Departure>,
 }
 
 impl<S> Wire<S> {
@@ -87,6 +91,24 @@ impl<S> Wire<S> {
             reader: HeadReader::default(),
             interim: 0,
             passed_over: 0,
+            departure: None,
+        }
+    }
+
+    /// For one change, whose first byte goes out only if it may.
+    pub(super) fn for_change(self, departure: Departure) -> Self {
+        Self { departure: Some(departure), ..self }
+    }
+
+    /// Writes, if what is written may go out.
+    fn write<T>(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>>
+    where
+        S: Unpin,
+    {
+        let stream = Pin::new(&mut self.stream);
+        match &self.departure {
+            None => write(stream),
+            Some(departure) => departure.go(|| write(stream)).map_err(io::Error::other)?,
         }
     }
 
@@ -177,7 +199,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.begin(context)?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        self.write(|stream| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -186,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.begin(context)?;
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+        self.write(|stream| stream.poll_write_vectored(context, bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
