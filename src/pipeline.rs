@@ -75,7 +75,7 @@ impl<B> Service<Message<B>> for Pipeline<B> {
         if let Ok(request) = &mut message {
             request.extensions_mut().insert(trail.clone());
         }
-        Carried { way: Some(self.stages.call(message)), trail, carried: self.carried.clone() }
+        Carried { way: Some(self.stages.call(message)), trail, tracker: self.carried.clone() }
     }
 }
 
@@ -86,7 +86,7 @@ type Way = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, Infallible>> 
 pub struct Carried {
     way: Option<Way>,
     trail: Trail,
-    carried: TaskTracker,
+    tracker: TaskTracker,
 }
 
 impl std::fmt::Debug for Carried {
@@ -118,7 +118,7 @@ impl Drop for Carried {
         }
         // Where everything stops, nothing can go on.
         if let Ok(runtime) = Handle::try_current() {
-            self.carried.spawn_on(way, &runtime);
+            self.tracker.spawn_on(way, &runtime);
         }
     }
 }

@@ -109,7 +109,9 @@ impl Forward {
         request: Request<Empty<Bytes>>,
     ) -> Result<Response<UpstreamBody>, Failure> {
         match (&self.way, departure) {
-            (Way::Network(network), None) => network.read(caller, request).await.map_err(Failure::of_read),
+            (Way::Network(network), None) => {
+                network.read(caller, request).await.map_err(|error| Failure::of_read(&error))
+            }
             (Way::Network(network), Some(departure)) => network.change(request, departure).await,
             (Way::InProcess(answer), departure) => {
                 let answered = match departure {
@@ -133,11 +135,11 @@ struct Failure {
 impl Failure {
     const UNSENT: Self = Self { fault: "not-sent", connecting: false };
 
-    fn of_read(error: Error) -> Self {
+    fn of_read(error: &Error) -> Self {
         if error.is_connect() {
-            return Self { fault: connect_fault(&error), connecting: true };
+            return Self { fault: connect_fault(error), connecting: true };
         }
-        let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
         while let Some(current) = cause {
             if let Some(error) = current.downcast_ref::<hyper::Error>() {
                 return Self::of_exchange(error);
