@@ -296,6 +296,7 @@ impl Record {
                     upstream_fault = facts.upstream_fault,
                     look_ups = facts.look_ups,
                     rows_dropped = facts.rows_dropped,
+                    replayed = facts.replayed.then_some(true),
                     caller_gone = (facts.caller_gone && outcome != Outcome::CallerGone).then_some(true),
                     total_ms = milliseconds(took),
                     upstream_ms = milliseconds(facts.upstream),

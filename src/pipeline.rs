@@ -16,6 +16,7 @@ use tower::{Service, ServiceBuilder};
 
 use crate::audit::AuditLayer;
 use crate::config::Upstream;
+use crate::ledger::Ledger;
 use crate::limit::{Departures, Flights, Pace, Quota};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -27,6 +28,7 @@ use crate::stage::guard::Guard;
 use crate::stage::identify::Identify;
 use crate::stage::inject::Inject;
 use crate::stage::prove::Prove;
+use crate::stage::remember::RememberLayer;
 use crate::stage::resolve::Resolve;
 use crate::stage::respond::{ReplyBody, Respond};
 use crate::stage::shape::Shape;
@@ -136,6 +138,8 @@ pub struct Shared {
     pub flights: Arc<Flights>,
     /// Changes that go out.
     pub departures: Arc<Departures>,
+    /// What is remembered of changes, where there is a place for it.
+    pub ledger: Option<Ledger>,
     /// Changes that go on although their callers have hung up.
     pub carried: TaskTracker,
     /// What is counted and timed.
@@ -154,6 +158,7 @@ impl Shared {
             flights: Arc::default(),
             departures: Arc::default(),
             carried: TaskTracker::new(),
+            ledger: None,
             metrics: Arc::default(),
         }
     }
@@ -200,6 +205,9 @@ where
         .layer(CheckLayer::new(Resolve))
         // 400 (which nickname?), 403, 501: the matrix says no.
         .layer(CheckLayer::new(Authorize))
+        // 409, 422, 501: a change under an idempotency key that is under way, is another one, or cannot be kept. Writes down
+        // what comes of the change.
+        .layer(RememberLayer::new(shared.ledger.clone(), 2 * (upstream.connect_timeout + upstream.response_timeout)))
         // 503: too many under way; 400: a body after all; 403: a look-up does not prove it the caller's. What a look-up
         // meets on its own way through the stages below is refused as there.
         .layer(StepLayer::new(prove))

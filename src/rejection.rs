@@ -70,6 +70,14 @@ pub enum Rejection {
     },
     /// A receipt or ticket that is unknown, somebody else's, or not proven to be the key's. Nobody is told which.
     NotYoursOrUnknown,
+    /// Another request under the same idempotency key is under way.
+    IdempotencyInFlight,
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch,
+    /// There is nowhere to keep what becomes of a change.
+    IdempotencyNotOffered,
+    /// A change whose outcome was not known turns out not to have been made.
+    ChangeNotExecuted,
     /// The operator lets nobody change anything.
     ChangesSwitchedOff,
     /// The turn would come too late.
@@ -161,6 +169,8 @@ pub enum Code {
     AnswerUnreadable,
     /// `body-not-allowed`
     BodyNotAllowed,
+    /// `change-not-executed`
+    ChangeNotExecuted,
     /// `changes-switched-off`
     ChangesSwitchedOff,
     /// `confined-credential-required`
@@ -175,6 +185,12 @@ pub enum Code {
     ExecutedAnswerWithheld,
     /// `head-too-large`
     HeadTooLarge,
+    /// `idempotency-in-flight`
+    IdempotencyInFlight,
+    /// `idempotency-mismatch`
+    IdempotencyMismatch,
+    /// `idempotency-not-offered`
+    IdempotencyNotOffered,
     /// `key-refused`
     KeyRefused,
     /// `limit-per-day`
@@ -215,10 +231,11 @@ pub enum Code {
 
 impl Code {
     /// All codes, in alphabetical order.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,
+        Self::ChangeNotExecuted,
         Self::ChangesSwitchedOff,
         Self::ConfinedCredentialRequired,
         Self::CredentialEchoed,
@@ -226,6 +243,9 @@ impl Code {
         Self::EndpointBlocked,
         Self::ExecutedAnswerWithheld,
         Self::HeadTooLarge,
+        Self::IdempotencyInFlight,
+        Self::IdempotencyMismatch,
+        Self::IdempotencyNotOffered,
         Self::KeyRefused,
         Self::LimitPerDay,
         Self::LimitPerSecond,
@@ -253,6 +273,7 @@ impl Code {
             Self::AnswerTooLarge => "answer-too-large",
             Self::AnswerUnreadable => "answer-unreadable",
             Self::BodyNotAllowed => "body-not-allowed",
+            Self::ChangeNotExecuted => "change-not-executed",
             Self::ChangesSwitchedOff => "changes-switched-off",
             Self::ConfinedCredentialRequired => "confined-credential-required",
             Self::CredentialEchoed => "credential-echoed",
@@ -260,6 +281,9 @@ impl Code {
             Self::EndpointBlocked => "endpoint-blocked",
             Self::ExecutedAnswerWithheld => "executed-answer-withheld",
             Self::HeadTooLarge => "head-too-large",
+            Self::IdempotencyInFlight => "idempotency-in-flight",
+            Self::IdempotencyMismatch => "idempotency-mismatch",
+            Self::IdempotencyNotOffered => "idempotency-not-offered",
             Self::KeyRefused => "key-refused",
             Self::LimitPerDay => "limit-per-day",
             Self::LimitPerSecond => "limit-per-second",
@@ -297,6 +321,10 @@ impl Rejection {
             Self::TargetTooLong => Code::TargetTooLong,
             Self::HeadTooLarge => Code::HeadTooLarge,
             Self::BodyNotAllowed => Code::BodyNotAllowed,
+            Self::IdempotencyInFlight => Code::IdempotencyInFlight,
+            Self::IdempotencyMismatch => Code::IdempotencyMismatch,
+            Self::IdempotencyNotOffered => Code::IdempotencyNotOffered,
+            Self::ChangeNotExecuted => Code::ChangeNotExecuted,
             Self::ChangesSwitchedOff => Code::ChangesSwitchedOff,
             Self::KeyRefused(_) => Code::KeyRefused,
             Self::UnknownEndpoint => Code::UnknownEndpoint,
@@ -413,9 +441,6 @@ impl Rejection {
                  is one of them, the operator can declare a ClickBank key that is confined to your nicknames."
                     .to_owned()
             }
-            Self::ChangesSwitchedOff => {
-                "The operator has switched all changes off. Nothing was changed; reads go on as ever.".to_owned()
-            }
             Self::LimitPerSecond { .. } => {
                 "ClickBank accepts few requests a second, all callers together, and this one's turn would come too late. Slow \
                  down, and try again after the time in Retry-After."
@@ -455,15 +480,45 @@ impl Rejection {
                  released. The gateway's operator has to see to it."
                     .to_owned()
             }
+            Self::IdempotencyInFlight
+            | Self::IdempotencyMismatch
+            | Self::IdempotencyNotOffered
+            | Self::ChangeNotExecuted
+            | Self::ChangesSwitchedOff
+            | Self::OutcomeUnknown
+            | Self::ExecutedAnswerWithheld => self.of_a_change().to_owned(),
+            Self::Overloaded | Self::Overtaken => "Too much is going on at once. Nothing was changed; try again in a moment.".to_owned(),
+        }
+    }
+}
+
+impl Rejection {
+    /// The same of what only a change meets.
+    const fn of_a_change(&self) -> &'static str {
+        match self {
+            Self::IdempotencyInFlight => {
+                "Another request with this Idempotency-Key is under way. Ask again in a moment, with the same key, to get its answer."
+            }
+            Self::IdempotencyMismatch => {
+                "This Idempotency-Key came with another request before. Nothing was sent; use a key of its own for each change."
+            }
+            Self::IdempotencyNotOffered => {
+                "The gateway has nowhere to keep what becomes of a change, so it cannot honour an Idempotency-Key. Nothing was sent. The operator sets `state`; or leave the header out."
+            }
+            Self::ChangeNotExecuted => {
+                "The change was sent before and its outcome was not known. ClickBank shows that it was not made. Send it again, with the same Idempotency-Key, to make it."
+            }
+            Self::ChangesSwitchedOff => {
+                "The operator has switched all changes off. Nothing was changed; reads go on as ever."
+            }
             Self::OutcomeUnknown => {
                 "The change was sent, but no usable answer came, so it may have been made or not. Do not repeat it before a read shows \
                  that it was not made."
-                    .to_owned()
             }
             Self::ExecutedAnswerWithheld => {
-                "ClickBank made the change, but its answer cannot be released. Do not repeat it; a read shows the outcome.".to_owned()
+                "ClickBank made the change, but its answer cannot be released. Do not repeat it; a read shows the outcome."
             }
-            Self::Overloaded | Self::Overtaken => "Too much is going on at once. Nothing was changed; try again in a moment.".to_owned(),
+            _ => "",
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::domain::matrix::Policy;
 use crate::health::{Health, serve_health};
 use crate::keys::expiry::Said;
 use crate::last_use::LastUse;
+use crate::ledger::{Ledger, Moment, OpenError};
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
 use crate::metrics::exposition::{Exposition, Running};
@@ -60,6 +61,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// What is remembered of changes cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] OpenError),
 }
 
 /// A gateway that is serving.
@@ -83,6 +87,7 @@ pub struct Gateway {
 #[derive(Clone, Debug)]
 struct State {
     directory: PathBuf,
+    ledger: Ledger,
     quota: Arc<Quota>,
     last_use: Arc<LastUse>,
     reload: Arc<Reload>,
@@ -94,10 +99,13 @@ impl Gateway {
     /// # Errors
     /// When an address cannot be listened on or the state directory cannot be used. Then nothing is left behind.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let (quota, last_use) = match &config.state {
-            Some(directory) => open_state(directory)
-                .map_err(|source| StartError::State { directory: directory.display().to_string(), source })?,
-            None => (Quota::default(), LastUse::begin(SystemTime::now())),
+        let (quota, last_use, ledger) = match &config.state {
+            Some(directory) => {
+                let (quota, last_use) = open_state(directory)
+                    .map_err(|source| StartError::State { directory: directory.display().to_string(), source })?;
+                (quota, last_use, Some(Ledger::open(directory, config.upstream.max_answer)?))
+            }
+            None => (Quota::default(), LastUse::begin(SystemTime::now()), None),
         };
         let last_use = Arc::new(last_use);
         let (listener, address) = bind(&config.listen.address, Access::Umask).await?;
@@ -116,7 +124,7 @@ impl Gateway {
         let health = Arc::new(Health::default());
         let fixed = Fixed::of(&config);
         let tls = config.listen.tls.map(|tls| Arc::new(ArcSwap::new(tls)));
-        let shared = Shared { quota: Arc::new(quota), ..Shared::new(Arc::new(config.snapshot)) };
+        let shared = Shared { quota: Arc::new(quota), ledger, ..Shared::new(Arc::new(config.snapshot)) };
         let reload = Reload::new(
             (config.file, config.sources),
             fixed,
@@ -127,8 +135,9 @@ impl Gateway {
             Arc::clone(&shared.departures),
         );
         let reload = Arc::new(reload);
-        let state = config.state.map(|directory| State {
+        let state = config.state.zip(shared.ledger.clone()).map(|(directory, ledger)| State {
             directory,
+            ledger,
             quota: Arc::clone(&shared.quota),
             last_use,
             reload: Arc::clone(&reload),
@@ -173,23 +182,7 @@ impl Gateway {
             gateway.background.spawn(crate::admin::serve(listener, admin.token, office, gateway.stop_health.clone()));
         }
         if let Some(state) = gateway.state.clone() {
-            let stop = gateway.stop.clone();
-            gateway.background.spawn(async move {
-                for round in 1_u32.. {
-                    if timeout(SAVE_EVERY, stop.cancelled()).await.is_ok() {
-                        return;
-                    }
-                    let state = state.clone();
-                    // Writing may wait for the disk. Should it panic, the next round tries again.
-                    let _ = tokio::task::spawn_blocking(move || {
-                        state.save_quota();
-                        if round.is_multiple_of(ROUNDS_PER_LAST_USE) {
-                            state.save_last_use();
-                        }
-                    })
-                    .await;
-                }
-            });
+            gateway.background.spawn(state.keep(gateway.stop.clone()));
         }
         gateway.health.set_ready();
         Ok(gateway)
@@ -384,6 +377,42 @@ async fn warn_of_expiry(reload: Arc<Reload>, stop: CancellationToken) {
 }
 
 impl State {
+    /// Writes down, now and then, what has to outlive a restart.
+    async fn keep(self, stop: CancellationToken) {
+        for round in 1_u32.. {
+            if timeout(SAVE_EVERY, stop.cancelled()).await.is_ok() {
+                return;
+            }
+            let all = round.is_multiple_of(ROUNDS_PER_LAST_USE);
+            if all {
+                let _ = stop.run_until_cancelled(self.sweep()).await;
+            }
+            let state = self.clone();
+            // Writing may wait for the disk. Should it panic, the next round tries again.
+            let _ = tokio::task::spawn_blocking(move || {
+                state.save_quota();
+                if all {
+                    state.save_last_use();
+                }
+            })
+            .await;
+        }
+    }
+
+    /// Takes out of the ledger what may be forgotten.
+    async fn sweep(&self) {
+        loop {
+            match self.ledger.sweep(Moment::now()).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "changes that may be forgotten could not be taken out of the ledger");
+                    return;
+                }
+            }
+        }
+    }
+
     fn save_quota(&self) {
         if let Err(error) = self.quota.save(&self.directory) {
             let directory = self.directory.display();

@@ -38,6 +38,8 @@ pub(crate) struct Facts {
     pub(crate) carried: bool,
     /// Whether a byte of a change may have reached ClickBank.
     pub(crate) departed: bool,
+    /// Whether the answer is that of another request under the same idempotency key.
+    pub(crate) replayed: bool,
     /// Whether the caller has hung up.
     pub(crate) caller_gone: bool,
 }

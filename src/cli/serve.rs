@@ -130,7 +130,7 @@ impl Serve {
 pub(super) fn with_mend(error: StartError) -> anyhow::Error {
     let mend = match &error {
         StartError::Listen { source, .. } => values::mend_of_address(source.kind()),
-        StartError::State { .. } => "",
+        StartError::State { .. } | StartError::Ledger(_) => "",
     };
     let error = anyhow::Error::new(error);
     if mend.is_empty() { error } else { anyhow::anyhow!("{error:#}{mend}") }

@@ -116,7 +116,9 @@ where
     }
     let body = (!body.is_end_stream()).then(|| Mutex::new(body.map_err(Into::into).boxed_unsync()));
     let origin = Origin { method: head.method, target, headers: head.headers, kept: Mutex::default() };
-    Ok(Arrived { passage: Passage { snapshot, trail, origin: Arc::new(origin), body, flight: None, budget: None } })
+    Ok(Arrived {
+        passage: Passage { snapshot, trail, origin: Arc::new(origin), body, flight: None, budget: None, pledge: None },
+    })
 }
 
 /// Gives up a decision on a request that has its turn, and of which nothing was sent. It keeps what it waited for.
@@ -132,7 +134,7 @@ pub(crate) fn again(origin: Arc<Origin>, snapshot: Arc<Snapshot>, trail: Trail) 
         let mut kept = origin.kept();
         (kept.flight.take(), kept.budget)
     };
-    Arrived { passage: Passage { snapshot, trail, origin, body: None, flight, budget } }
+    Arrived { passage: Passage { snapshot, trail, origin, body: None, flight, budget, pledge: None } }
 }
 
 fn check_headers(headers: &HeaderMap, version: Version) -> Result<(), Malformed> {

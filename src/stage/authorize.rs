@@ -94,6 +94,8 @@ enum LookupScope {
 pub(super) enum Question<'a> {
     /// Who sold what has this receipt?
     Order(&'a str),
+    /// Which tickets are there about this receipt?
+    TicketsAbout(&'a str),
     /// Which receipt is the ticket with this id about?
     Ticket(&'a str),
     /// Which nicknames does the credential reach?
@@ -145,6 +147,7 @@ impl LookupPermit {
         use LookupScope::{Owners, Probe, Reach};
         let (scopes, path) = match question {
             Question::Order(receipt) => (&[Owners][..], format!("{API_PREFIX}/orders2/{receipt}")),
+            Question::TicketsAbout(receipt) => (&[Owners][..], format!("{API_PREFIX}/tickets/list?receipt={receipt}")),
             Question::Ticket(id) => (&[Owners][..], format!("{API_PREFIX}/tickets/{id}")),
             Question::Accounts => (&[Reach, Probe][..], format!("{API_PREFIX}/quickstats/accounts")),
             Question::AnalyticsStatus => (&[Probe][..], format!("{API_PREFIX}/analytics/status")),
@@ -177,6 +180,11 @@ impl Permitted {
     #[must_use]
     pub const fn permit(&self) -> &Permit {
         &self.permit
+    }
+
+    /// The nickname that the request names, apart from what the call itself says.
+    pub(super) const fn named(&self) -> Named {
+        self.named
     }
 
     /// Has the call decided again, from the beginning, on what is known by now.

@@ -85,6 +85,8 @@ impl Read {
         let Self { sending, status, media, held } = self;
         let fault = match withheld {
             Ok(()) => return Ok(Guarded { status, media, body: Bytes::from_owner(held) }),
+            // Of a change that was made it has to be said that it was.
+            Err(Withheld::NotYours) if sending.changes != Changes::Nothing && status.is_success() => Fault::Rows,
             Err(Withheld::NotYours) => return Err(Rejection::NotYoursOrUnknown),
             Err(Withheld::Unreadable) => Fault::Rows,
             Err(Withheld::Foreign) => Fault::ForeignOwner,

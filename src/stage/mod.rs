@@ -37,6 +37,7 @@ pub mod guard;
 pub mod identify;
 pub mod inject;
 pub mod prove;
+pub mod remember;
 pub mod resolve;
 pub mod respond;
 pub mod shape;
@@ -255,19 +256,21 @@ pub(crate) struct Passage {
     pub(crate) flight: Option<crate::limit::Flight>,
     /// Until when it has to be done, once it goes on.
     pub(crate) budget: Option<Budget>,
+    /// Of a change that is to be made at most once under its key.
+    pub(crate) pledge: Option<remember::Pledge>,
 }
 
 impl Passage {
     /// That of a question which the gateway asks on nobody's behalf.
     fn nobodys(snapshot: Arc<crate::snapshot::Snapshot>, budget: Budget) -> Self {
         let (trail, origin) = (crate::trail::Trail::default(), Arc::new(arrive::Origin::nobodys()));
-        Self { snapshot, trail, origin, body: None, flight: None, budget: Some(budget) }
+        Self { snapshot, trail, origin, body: None, flight: None, budget: Some(budget), pledge: None }
     }
 
     /// That of a question of the gateway's own on behalf of this request: it is noted with it, and done in its time.
     fn aside(&self) -> Self {
         let (snapshot, trail, origin) = (Arc::clone(&self.snapshot), self.trail.clone(), Arc::clone(&self.origin));
-        Self { snapshot, trail, origin, body: None, flight: None, budget: self.budget }
+        Self { snapshot, trail, origin, body: None, flight: None, budget: self.budget, pledge: None }
     }
 }
 

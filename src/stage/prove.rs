@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use tokio::time::Instant;
 
 use crate::config::Upstream;
@@ -33,6 +34,7 @@ use super::classify::AnswerType;
 use super::forward::Forward;
 use super::guard::{Guard, Read};
 use super::inject::Inject;
+use super::remember::{Evidence, Showing, Wanted};
 use super::shape::Shape;
 use super::{Budget, Check as _, Passage, Step};
 
@@ -348,6 +350,32 @@ impl Prove {
         remembered(passage, permit, allowed, known::Subject::Ticket(id.into()), memory, asking).await
     }
 
+    /// What ClickBank shows of what a change is about, if it shows anything. Where it cannot be asked, less can be concluded
+    /// later on, and that is all.
+    async fn evidence(&self, permitted: &Permitted) -> Option<Evidence> {
+        let Permitted { passage, call, permit, .. } = permitted;
+        let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint())?;
+        let (look_up, showing) = (permit.to_look_up()?, Showing::of(endpoint)?);
+        let question = match showing {
+            Showing::Tickets(variable) => Question::TicketsAbout(call.variable(endpoint, variable)?),
+            Showing::Ticket(variable) => Question::Ticket(call.variable(endpoint, variable)?),
+            Showing::Order(variable) => Question::Order(call.variable(endpoint, variable)?),
+        };
+        let read = self.ask(passage, &look_up, question).await.ok()?;
+        match showing {
+            Showing::Tickets(_) if read.status.as_u16() == 204 => Some(Evidence::Tickets(Vec::new())),
+            // A page of several shows some of them.
+            _ if read.status.as_u16() != 200 => None,
+            Showing::Tickets(_) => tickets_of(&read).map(Evidence::Tickets),
+            Showing::Ticket(_) | Showing::Order(_) => {
+                let digest = digest::digest(&digest::SHA256, read.body());
+                Some(Evidence::State(
+                    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
+                ))
+            }
+        }
+    }
+
     /// Asks ClickBank, in the way of every call. Few calls need it, so what it takes is not part of all of them.
     fn ask<'a>(
         &'a self,
@@ -396,6 +424,13 @@ impl Step for Prove {
             Some(Proof { subject, .. }) => Some(self.look_up(&permitted, subject).await?),
             None => None,
         };
+        if let Some(pledge) = permitted.passage.pledge.clone() {
+            match pledge.wants() {
+                Some(Wanted::Before) => pledge.note(self.evidence(&permitted).await),
+                Some(Wanted::After) => return Err(pledge.conclude(self.evidence(&permitted).await.as_ref())),
+                None => {}
+            }
+        }
         let Permitted { mut passage, call, answer, page, permit, .. } = permitted;
         if passage.snapshot.policy.catalogue.endpoint(call.endpoint()).is_none_or(|it| it.changes != Changes::Nothing) {
             // Whatever came before: of a change that is sent and given up nobody knows whether it was made.
@@ -504,6 +539,15 @@ fn each_row_of_the_callers<'a>(
         }
         Rejection::NotYoursOrUnknown
     })
+}
+
+/// The ids of the tickets in a list of them.
+fn tickets_of(read: &Read) -> Option<Vec<String>> {
+    let value: serde_json::Value = serde_json::from_slice(read.body()).ok()?;
+    let tickets = value.get("ticketData").unwrap_or(&value);
+    let one = std::slice::from_ref(tickets);
+    let tickets = tickets.as_array().map_or(if tickets.is_object() { one } else { &[] }, Vec::as_slice);
+    tickets.iter().map(|ticket| ticket.get("ticketid").map(ToString::to_string)).collect()
 }
 
 /// Has each row of an answer looked at.

@@ -10,12 +10,15 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::domain::answer::Media;
+use crate::ledger::StoredAnswer;
 use crate::rejection::Rejection;
 
 use super::Check;
 use super::guard::Guarded;
 
 const GATEWAY_ERROR: HeaderName = HeaderName::from_static("gateway-error");
+/// On an answer that another request under the same idempotency key got.
+const REPLAYED: HeaderName = HeaderName::from_static("gateway-replayed");
 const ACCEPTED_PERMISSIONS: HeaderName = HeaderName::from_static("gateway-accepted-permissions");
 
 /// The stage, and the end of the stack.
@@ -87,6 +90,9 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::UnknownEndpoint => StatusCode::NOT_FOUND,
         Rejection::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         Rejection::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+        Rejection::IdempotencyInFlight | Rejection::ChangeNotExecuted => StatusCode::CONFLICT,
+        Rejection::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        Rejection::IdempotencyNotOffered => StatusCode::NOT_IMPLEMENTED,
         Rejection::TargetTooLong => StatusCode::URI_TOO_LONG,
         Rejection::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Rejection::LimitPerSecond { .. } | Rejection::LimitPerDay { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -101,6 +107,38 @@ const fn status(rejection: &Rejection) -> StatusCode {
         Rejection::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         Rejection::Overloaded | Rejection::Overtaken => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// What is kept of an answer, to be given again.
+pub(super) fn kept(response: &Response<ReplyBody>) -> StoredAnswer {
+    StoredAnswer {
+        status: response.status(),
+        content_type: response.headers().get(CONTENT_TYPE).cloned(),
+        headers: Vec::new(),
+        body: response.body().0.clone().unwrap_or_default(),
+    }
+}
+
+/// What is kept of a change whose answer nobody may have. It is refused again, with an id of its own.
+pub(super) fn kept_withheld() -> StoredAnswer {
+    let code = HeaderValue::from_static(Rejection::ExecutedAnswerWithheld.code().as_str());
+    let status = status(&Rejection::ExecutedAnswerWithheld);
+    StoredAnswer { status, content_type: None, headers: vec![(GATEWAY_ERROR, code)], body: Bytes::new() }
+}
+
+/// An answer that was kept.
+pub(super) fn once_more(answer: StoredAnswer) -> Result<Response<ReplyBody>, Rejection> {
+    let StoredAnswer { status, content_type, headers, body } = answer;
+    if headers.iter().any(|(name, _)| *name == GATEWAY_ERROR) {
+        return Err(Rejection::ExecutedAnswerWithheld);
+    }
+    let mut response = Response::new(ReplyBody(Some(body).filter(|body| !body.is_empty())));
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.extend(content_type.map(|media| (CONTENT_TYPE, media)));
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    fields.insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
 }
 
 /// The answer to a refused request: `application/problem+json` (RFC 9457).
@@ -138,7 +176,7 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyB
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        Rejection::Overloaded => {
+        Rejection::Overloaded | Rejection::IdempotencyInFlight => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // What follows on a connection after such a message cannot be trusted to be a request.

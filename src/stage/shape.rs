@@ -95,6 +95,10 @@ impl Step for Shape {
         }
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
         let departure = self.departure_of(&proven);
+        if let Some(pledge) = &proven.passage().pledge {
+            // From here on nobody's hanging up leaves it half done.
+            pledge.send(&proven.passage().trail).await?;
+        }
         Ok(Shaped { proven, departure })
     }
 }

@@ -37,6 +37,7 @@ mod expiring_keys;
 mod facts;
 mod golden;
 mod hostile_requests;
+mod idempotency;
 mod key_file_survives;
 mod last_use_is_kept;
 mod ledger_survives_kills;

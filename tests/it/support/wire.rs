@@ -10,7 +10,7 @@ use super::secrets::Secrets;
 use super::within;
 
 /// The headers that an answer of the gateway may have.
-const ALLOWED: [&str; 11] = [
+const ALLOWED: [&str; 12] = [
     "allow",
     "cache-control",
     "connection",
@@ -19,6 +19,7 @@ const ALLOWED: [&str; 11] = [
     "date",
     "gateway-accepted-permissions",
     "gateway-error",
+    "gateway-replayed",
     "retry-after",
     "www-authenticate",
     "x-request-id",

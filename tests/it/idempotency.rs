@@ -1,0 +1,219 @@
+//! A change that comes with an `Idempotency-Key` is made at most once, whoever hangs up, breaks or starts anew in between,
+//! and everybody who asks with the key gets what came of it.
+
+use clickbank_gateway::simulator::{Fault, FaultRule};
+use http::Method;
+
+use crate::support::process::Serving;
+use crate::support::scene::{Scene, demo_simulator, write_for};
+use crate::support::setup::Setup;
+use crate::support::wire::{Answer, Connection};
+use crate::support::within;
+
+const JSON: (&str, &str) = ("Accept", "application/json");
+const UNKNOWN: (u16, Option<&str>) = (502, Some("outcome-unknown"));
+
+fn setup() -> Setup {
+    Setup::acme().top("state = \"state\"").upstream("connect_timeout = \"1s\"\nresponse_timeout = \"500ms\"")
+}
+
+/// A ticket opened on the first plain receipt of acme's. Asked twice, ClickBank opens two.
+fn ticket(scene: &Scene) -> String {
+    ticket_of(&scene.world().clone())
+}
+
+fn ticket_of(world: &clickbank_gateway::simulator::World) -> String {
+    let records = world.records();
+    let is_acmes = |receipt: &str| records.orders_of(receipt).all(|order| order.seller.to_string() == "acme");
+    let receipt = records.orders.iter().map(|order| order.receipt.as_str()).find(|receipt| is_acmes(receipt)).unwrap();
+    format!("/rest/1.3/tickets/{receipt}?type=tech&reason=ticket.type.tech_support.1")
+}
+
+async fn post(scene: &Scene, caller: &str, target: &str, key: &str) -> Answer {
+    scene.call(caller, "POST", target, &[JSON, ("Idempotency-Key", key)]).await
+}
+
+fn executed(scene: &Scene) -> usize {
+    scene.world().executed().len()
+}
+
+fn on_changes(fault: Fault) -> FaultRule {
+    FaultRule::new(fault).method(Method::POST).once()
+}
+
+#[tokio::test]
+async fn the_same_key_and_request_are_sent_once_and_get_one_answer() {
+    let scene = Scene::start(&setup().caller("other", "orders_write = [\"acme\"]")).await;
+    let target = ticket(&scene);
+    let first = post(&scene, "app", &target, "order-1").await;
+    assert_eq!((first.outcome(), first.header("gateway-replayed")), ((200, None), None), "{}", first.text());
+    for key in ["order-1", "\"order-1\""] {
+        let again = post(&scene, "app", &target, key).await;
+        assert_eq!((again.outcome(), again.text()), ((200, None), first.text()));
+        assert_eq!(again.header("gateway-replayed"), Some("true"));
+        assert_eq!(again.header("content-type"), first.header("content-type"));
+    }
+    assert_eq!(executed(&scene), 1);
+
+    let another = target.replace("support.1", "support.2");
+    assert_eq!(post(&scene, "app", &another, "order-1").await.outcome(), (422, Some("idempotency-mismatch")));
+    assert_eq!(executed(&scene), 1);
+    // Keys are each caller's own.
+    assert_eq!(post(&scene, "other", &another, "order-1").await.outcome(), (200, None));
+    assert_eq!(executed(&scene), 2);
+
+    let scene = scene.restart().await;
+    let again = post(&scene, "app", &target, "order-1").await;
+    assert_eq!((again.outcome(), again.text()), ((200, None), first.text()));
+    assert_eq!(executed(&scene), 2);
+    // What the disk has tells nothing of it.
+    let state = scene.written.path().join("state");
+    for file in ["ledger.redb", "ledger.key"] {
+        let bytes = std::fs::read(state.join(file)).unwrap();
+        for secret in ["order-1", "ticket", target.as_str()] {
+            assert!(memchr::memmem::find(&bytes, secret.as_bytes()).is_none(), "{file} shows {secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_is_sent() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    let mut answers = Vec::new();
+    for answer in futures_of(20, || post(&scene, "app", &target, "at-once")).await {
+        match answer.outcome() {
+            (200, None) => answers.push(answer.text()),
+            (409, Some("idempotency-in-flight")) => assert_eq!(answer.header("retry-after"), Some("1")),
+            other => panic!("{other:?}: {}", answer.text()),
+        }
+    }
+    answers.push(post(&scene, "app", &target, "at-once").await.text());
+    answers.dedup();
+    assert_eq!((answers.len(), executed(&scene)), (1, 1));
+}
+
+/// So many at the same time.
+async fn futures_of<F: Future>(count: usize, make: impl Fn() -> F) -> Vec<F::Output> {
+    let mut futures: Vec<_> = (0..count).map(|_| Box::pin(make())).collect();
+    let mut outputs = Vec::new();
+    std::future::poll_fn(|context| {
+        futures.retain_mut(|future| match future.as_mut().poll(context) {
+            std::task::Poll::Ready(output) => {
+                outputs.push(output);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    outputs
+}
+
+#[tokio::test]
+async fn without_a_place_to_keep_it_a_key_is_refused_and_not_passed_over() {
+    let scene = Scene::start(&Setup::acme()).await;
+    let answer = post(&scene, "app", &ticket(&scene), "k").await;
+    assert_eq!(answer.outcome(), (501, Some("idempotency-not-offered")));
+    assert!(scene.received().is_empty());
+    let read = scene.call("app", "GET", "/rest/1.3/orders2/list", &[("Idempotency-Key", "k")]).await;
+    assert_eq!(read.outcome().1, None, "{}", read.text());
+}
+
+#[tokio::test]
+async fn what_is_no_key_is_refused() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    for key in ["", "\"\"", "\"open", "two words", &"x".repeat(256)] {
+        let answer = post(&scene, "app", &target, key).await;
+        assert_eq!(answer.outcome(), (400, Some("malformed-request")), "{key}");
+    }
+    let two = [JSON, ("Idempotency-Key", "a"), ("Idempotency-Key", "a")];
+    assert_eq!(scene.call("app", "POST", &target, &two).await.outcome(), (400, Some("malformed-request")));
+    assert!(scene.received().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_not_sent_or_turned_away_can_be_asked_for_again() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    let fault = FaultRule::new(Fault::Reset { executed: false }).method(Method::GET).once();
+    scene.simulator.add_fault(fault).unwrap();
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome().0, 502);
+    let busy = Fault::Status { status: http::StatusCode::FORBIDDEN, text: "Busy".to_owned(), executed: false };
+    scene.simulator.add_fault(on_changes(busy)).unwrap();
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), (403, None));
+    assert_eq!(executed(&scene), 0);
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), (200, None));
+    assert_eq!(executed(&scene), 1);
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_is_found_by_the_ticket_that_it_opened() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    scene.simulator.add_fault(on_changes(Fault::Reset { executed: true })).unwrap();
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+    assert_eq!(executed(&scene), 1);
+    let found = post(&scene, "app", &target, "k").await;
+    assert_eq!(found.outcome(), (502, Some("executed-answer-withheld")));
+    let again = post(&scene, "app", &target, "k").await;
+    assert_eq!(again.outcome(), found.outcome());
+    assert_eq!(executed(&scene), 1);
+}
+
+#[tokio::test]
+async fn a_change_that_was_not_made_is_called_so_once_nothing_can_be_under_way() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    scene.simulator.add_fault(on_changes(Fault::Reset { executed: false })).unwrap();
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+    let mut tries = 0;
+    let told = async {
+        loop {
+            tries += 1;
+            let answer = post(&scene, "app", &target, "k").await;
+            if answer.outcome() != UNKNOWN {
+                return answer;
+            }
+        }
+    };
+    let answer = within("what became of the change", told).await;
+    assert_eq!(answer.outcome(), (409, Some("change-not-executed")), "{}", answer.text());
+    assert!(tries > 1, "it was called so at once");
+    assert_eq!(executed(&scene), 0);
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), (200, None));
+    assert_eq!(executed(&scene), 1);
+}
+
+#[tokio::test]
+async fn what_was_sent_when_the_gateway_was_killed_is_not_sent_again() {
+    let simulator = demo_simulator().await;
+    let written = write_for(&setup(), &simulator);
+    let target = ticket_of(&simulator.world().clone());
+    let key = &written.keys["app"];
+    let request = format!(
+        "POST {target} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {key}\r\nAccept: application/json\r\n\
+         Idempotency-Key: killed\r\n\r\n"
+    );
+    simulator.add_fault(on_changes(Fault::Hang { executed: true })).unwrap();
+    let serving = Serving::start(&written.file, &[]).await;
+    let mut connection = Connection::open(serving.address(), &written.secrets).await;
+    connection.send(request.clone()).await;
+    let made = async {
+        while simulator.world().executed().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the change", made).await;
+    drop(serving);
+
+    let serving = Serving::start(&written.file, &[]).await;
+    for _ in 0..2 {
+        let mut connection = Connection::open(serving.address(), &written.secrets).await;
+        connection.send(request.clone()).await;
+        assert_eq!(connection.answer().await.outcome(), (502, Some("executed-answer-withheld")));
+    }
+    assert_eq!(simulator.world().executed().len(), 1);
+}
