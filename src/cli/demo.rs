@@ -61,7 +61,7 @@ const CALLERS: [(&str, &str); 5] = [
     ("storefront", "products = [\"zenith\"]"),
     ("finance", "orders_read = [\"acme\", \"zenith\"]"),
     ("reporting", "analytics = \"all\""),
-    ("helpdesk", "orders_read = [\"orbit\"]"),
+    ("helpdesk", "orders_write = [\"orbit\"]"),
 ];
 
 /// A call of the demo.
@@ -71,6 +71,7 @@ struct Example {
     nickname: Option<&'static str>,
     method: &'static str,
     target: &'static str,
+    idempotency_key: Option<&'static str>,
 }
 
 const fn example(
@@ -80,11 +81,16 @@ const fn example(
     method: &'static str,
     target: &'static str,
 ) -> Example {
-    Example { title, caller: Some(caller), nickname, method, target }
+    Example { title, caller: Some(caller), nickname, method, target, idempotency_key: None }
+}
+
+/// A refund of helpdesk's, under an idempotency key.
+const fn refund(title: &'static str, target: &'static str, key: &'static str) -> Example {
+    Example { idempotency_key: Some(key), ..example(title, "helpdesk", None, "POST", target) }
 }
 
 /// `{own}` and `{foreign}` stand for receipts of orbit's and of zenith's.
-const EXAMPLES: [Example; 17] = [
+const EXAMPLES: [Example; 20] = [
     example(
         "dashboard may read orders of acme and acmeaff, so it sees those two",
         "dashboard",
@@ -159,6 +165,21 @@ const EXAMPLES: [Example; 17] = [
         "GET",
         "/rest/1.3/tickets/refundAmounts/{own}?refundType=FULL&refundAmount=0",
     ),
+    refund(
+        "... and the refund itself, since helpdesk may write there; it is made once under its Idempotency-Key",
+        "/rest/1.3/tickets/{own}?type=rfnd&refundType=FULL&reason=ticket.type.refund.8",
+        "case-1",
+    ),
+    refund(
+        "... so whoever asks again gets the same answer, and nothing is sent",
+        "/rest/1.3/tickets/{own}?type=rfnd&refundType=FULL&reason=ticket.type.refund.8",
+        "case-1",
+    ),
+    refund(
+        "... but no refund of zenith's order, although the ClickBank key could",
+        "/rest/1.3/tickets/{foreign}?type=rfnd&refundType=FULL&reason=ticket.type.refund.8",
+        "case-2",
+    ),
     example(
         "... and an order of zenith's is as good as unknown",
         "helpdesk",
@@ -173,6 +194,7 @@ const EXAMPLES: [Example; 17] = [
         nickname: None,
         method: "GET",
         target: "/rest/1.3/orders2/list",
+        idempotency_key: None,
     },
 ];
 
@@ -250,7 +272,7 @@ fn write_configuration(
     listen: SocketAddr,
 ) -> anyhow::Result<()> {
     let mut gateway = format!(
-        "[listen]\naddress = \"{listen}\"\n\n[health]\naddress = \"127.0.0.1:0\"\n\n\
+        "state = \"state\"\n\n[listen]\naddress = \"{listen}\"\n\n[health]\naddress = \"127.0.0.1:0\"\n\n\
          [upstream]\nurl = \"{}\"\nca_file = \"simulator-ca.pem\"\n\n\
          [nicknames]\nacme = \"seller\"\nacmeaff = \"affiliate\"\nzenith = \"seller\"\norbit = \"both\"\n",
         simulator.url()
@@ -287,7 +309,7 @@ fn reach(credential: &str) -> &'static str {
         "acmeaff" => "orders_read = [\"acmeaff\"]\n",
         "zenith" => "orders_read = [\"zenith\"]\nproducts = [\"zenith\"]\n",
         "acme-both" => "orders_read = [\"acme\", \"acmeaff\"]\n",
-        _ => "analytics = \"all\"\norders_read = \"all\"\n",
+        _ => "analytics = \"all\"\norders_write = \"all\"\n",
     }
 }
 
@@ -365,6 +387,9 @@ impl Example {
         if let Some(nickname) = self.nickname {
             request = request.header("gateway-nickname", nickname);
         }
+        if let Some(key) = self.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
         let (head, body) = client.request(request.body(Empty::new())?).await?.into_parts();
         Ok(Answer { head, body: body.collect().await?.to_bytes() })
     }
@@ -374,9 +399,16 @@ impl Example {
         let refused = answer.head.headers.get("gateway-error").and_then(|code| code.to_str().ok());
         let (outcome, style, said) = match refused {
             Some(code) => (format!("{status} {code}"), Style::Bad, detail(&answer.body)),
+            None if answer.head.headers.contains_key("gateway-replayed") => (
+                status.to_string(),
+                Style::Good,
+                format!("{}, as before (Gateway-Replayed: true)", summary(&answer.body)),
+            ),
             None => (status.to_string(), Style::Good, summary(&answer.body)),
         };
-        let nickname = self.nickname.map(|name| format!("   Gateway-Nickname: {name}")).unwrap_or_default();
+        let named =
+            |name: &str, value: Option<&str>| value.map(|value| format!("   {name}: {value}")).unwrap_or_default();
+        let nickname = named("Gateway-Nickname", self.nickname) + &named("Idempotency-Key", self.idempotency_key);
         format!(
             "{number:2}. {}\n    {} {}{nickname}\n    {}  {said}\n\n",
             self.title,
