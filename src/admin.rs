@@ -50,6 +50,8 @@ pub struct Status {
     pub credentials: usize,
     /// Callers' connections that are open.
     pub connections: usize,
+    /// Whether changes go out: `allowed`, or `stopped` by an operator or by the configuration.
+    pub changes: &'static str,
     /// Requests under way.
     pub in_flight: usize,
     /// Requests waiting for their turn.
@@ -136,6 +138,18 @@ pub struct Counts {
     pub rows_dropped: u64,
 }
 
+/// How the switch for changes stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Switched {
+    /// Whether changes go out, as far as this switch is concerned.
+    pub changes: &'static str,
+    /// Whether it stays so when the gateway is restarted.
+    pub outlives_restart: bool,
+    /// Why not, if it should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
 /// What operators can ask for.
 pub(crate) trait Office: Clone + Send + Sync + 'static {
     /// What the gateway is doing.
@@ -146,6 +160,9 @@ pub(crate) trait Office: Clone + Send + Sync + 'static {
 
     /// Has the configuration read again.
     fn reload(&self) -> Outcome;
+
+    /// Lets no change out any more, or lets them out again. When it returns, it holds.
+    fn stop_changes(&self, stopped: bool) -> Switched;
 }
 
 /// Answers operators until told to stop.
@@ -184,8 +201,13 @@ async fn answer<B>(request: &Request<B>, token: Option<&AdminToken>, office: imp
             ("/callers", &Method::GET) => in_its_time(move || office.roster()).await,
             ("/status" | "/callers", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use GET"),
             ("/reload", &Method::POST) => in_its_time(move || office.reload()).await,
-            ("/reload", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use POST"),
-            _ => error(StatusCode::NOT_FOUND, "there is GET /status, GET /callers and POST /reload"),
+            ("/changes/stop", &Method::POST) => in_its_time(move || office.stop_changes(true)).await,
+            ("/changes/allow", &Method::POST) => in_its_time(move || office.stop_changes(false)).await,
+            ("/changes/stop" | "/changes/allow" | "/reload", _) => error(StatusCode::METHOD_NOT_ALLOWED, "use POST"),
+            _ => error(
+                StatusCode::NOT_FOUND,
+                "there is GET /status and /callers, and POST /reload, /changes/stop and /changes/allow",
+            ),
         }
     };
     brief::answer(code, "application/json", text)
@@ -218,6 +240,7 @@ mod tests {
                 nicknames: 0,
                 credentials: 0,
                 connections: 0,
+                changes: "allowed",
                 in_flight: 0,
                 waiting: 0,
                 requests_in_24_hours: 0,
@@ -229,6 +252,10 @@ mod tests {
 
         fn roster(&self) -> Roster {
             Roster::default()
+        }
+
+        fn stop_changes(&self, _: bool) -> Switched {
+            Switched { changes: "stopped", outlives_restart: false, problem: None }
         }
 
         fn reload(&self) -> Outcome {
@@ -248,6 +275,10 @@ mod tests {
             (right, "GET", "/callers", 200),
             (right, "POST", "/callers", 405),
             (&[], "GET", "/callers", 401),
+            (right, "POST", "/changes/stop", 200),
+            (right, "POST", "/changes/allow", 200),
+            (right, "GET", "/changes/stop", 405),
+            (&[], "POST", "/changes/allow", 401),
             (&[], "POST", "/reload", 401),
             (right, "GET", "/debug", 404),
             (&[], "GET", "/status", 401),

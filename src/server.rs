@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{CredentialState, KeyStates, Office, Status};
+use crate::admin::{CredentialState, KeyStates, Office, Status, Switched};
 use crate::config::{Config, Fixed, ListenAddress};
 use crate::connection::{self, Reception, Slots};
 use crate::domain::credential::CredentialId;
@@ -125,6 +125,12 @@ impl Gateway {
         let fixed = Fixed::of(&config);
         let tls = config.listen.tls.map(|tls| Arc::new(ArcSwap::new(tls)));
         let shared = Shared { quota: Arc::new(quota), ledger, ..Shared::new(Arc::new(config.snapshot)) };
+        if config.state.as_ref().is_some_and(|directory| directory.join(SWITCH).exists()) {
+            shared.departures.stop(true);
+            tracing::warn!(
+                "changes are switched off, as an operator left them; `clickbank-gateway changes allow` lets them out"
+            );
+        }
         let reload = Reload::new(
             (config.file, config.sources),
             fixed,
@@ -178,7 +184,8 @@ impl Gateway {
         gateway.background.spawn(serve_health(health_listener, health, exposition, stop));
         if let (Some(listener), Some(admin)) = (admin, config.admin) {
             let (address, upstream) = (gateway.address.to_string(), config.upstream.authority.to_string());
-            let office = GatewayOffice { address, upstream, running };
+            let state = gateway.state.as_ref().map(|state| state.directory.clone());
+            let office = GatewayOffice { state, address, upstream, running };
             gateway.background.spawn(crate::admin::serve(listener, admin.token, office, gateway.stop_health.clone()));
         }
         if let Some(state) = gateway.state.clone() {
@@ -257,6 +264,8 @@ impl Gateway {
 /// A gateway as operators are told of it.
 #[derive(Clone)]
 struct GatewayOffice {
+    /// Where the switch for changes is kept.
+    state: Option<PathBuf>,
     address: String,
     upstream: String,
     running: Running,
@@ -279,6 +288,11 @@ impl Office for GatewayOffice {
             nicknames: snapshot.policy.nicknames.len(),
             credentials: snapshot.policy.credentials.len(),
             connections: connections.len(),
+            changes: if snapshot.policy.changes.allowed && !shared.departures.are_stopped() {
+                "allowed"
+            } else {
+                "stopped"
+            },
             in_flight: shared.flights.under_way(),
             waiting: shared.pace.waiting(),
             requests_in_24_hours: spent,
@@ -286,6 +300,20 @@ impl Office for GatewayOffice {
             credential_states: credential_states(&snapshot.policy),
             since_start: shared.metrics.counts(),
         }
+    }
+
+    fn stop_changes(&self, stopped: bool) -> Switched {
+        let departures = &self.running.shared.departures;
+        // Written down first: what is stopped stays so whatever happens.
+        let written = self.state.as_deref().map(|directory| write_switch(directory, stopped));
+        departures.stop(stopped);
+        let changes = if stopped { "stopped" } else { "allowed" };
+        tracing::warn!(changes, "an operator has switched changes");
+        let problem = match &written {
+            Some(Err(error)) => Some(error.to_string()),
+            _ => None,
+        };
+        Switched { changes, outlives_restart: matches!(written, Some(Ok(()))), problem }
     }
 
     fn roster(&self) -> Roster {
@@ -341,6 +369,21 @@ async fn bind(address: &ListenAddress, access: Access) -> Result<(Listener, List
     let listener = Listener::bind(address, access).await.map_err(failed)?;
     let address = listener.address().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// It is there while an operator lets no change out.
+const SWITCH: &str = "changes-stopped";
+
+fn write_switch(directory: &Path, stopped: bool) -> io::Result<()> {
+    let file = directory.join(SWITCH);
+    if stopped {
+        std::fs::File::create(&file)?.sync_all()?;
+    } else if let Err(error) = std::fs::remove_file(&file)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    std::fs::File::open(directory)?.sync_all()
 }
 
 fn open_state(directory: &Path) -> io::Result<(Quota, LastUse)> {

@@ -82,6 +82,8 @@ enum Command {
     Status(status::StatusCommand),
     /// Have a running gateway read its configuration now
     Reload(status::ReloadCommand),
+    /// Stop all changes of a running gateway at once, or let them out again
+    Changes(status::ChangesCommand),
     /// Run everything on loopback, with a stand-in for ClickBank, and make a few calls
     Demo(demo::Demo),
     /// Run a stand-in for ClickBank, for tests
@@ -156,6 +158,7 @@ impl Arguments {
             Command::Health(health) => health.run(&context),
             Command::Status(status) => status.run(&context),
             Command::Reload(reload) => reload.run(&context),
+            Command::Changes(changes) => changes.run(&context),
             Command::Demo(demo) => demo.run(),
             Command::Simulate(simulate) => simulate.run(&context),
             Command::Key(key) => key.run(&context),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 
 use crate::config::{ListenAddress, Secrets, admin_address};
@@ -40,6 +40,54 @@ pub(crate) struct ReloadCommand {
     /// The file with the admin token, for an admin listener on TCP
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+}
+
+/// Arguments of `changes`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  clickbank-gateway changes stop    # no refund, no cancellation, nothing\n  \
+                        clickbank-gateway changes allow\n\n\
+                        When it says that changes are stopped, none goes out any more, also none that waits for its turn.\n\
+                        `[changes] allowed = false` in the configuration does the same.\n\n\
+                        It needs `[admin]` in the configuration. Over TCP, --token-file names the file with the token.")]
+pub(crate) struct ChangesCommand {
+    /// What to do with changes from now on
+    #[arg(value_enum, value_name = "SWITCH")]
+    switch: Switch,
+    /// The file with the admin token, for an admin listener on TCP
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// What to do with changes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    /// Let none out, for anybody
+    Stop,
+    /// Let them out again
+    Allow,
+}
+
+impl ChangesCommand {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<bool> {
+        let (question, done) = match self.switch {
+            Switch::Stop => (STOP_CHANGES, "changes are stopped; reads go on"),
+            Switch::Allow => (ALLOW_CHANGES, "changes go out again, where the configuration allows them"),
+        };
+        let switched = ask(&admin_of(context)?, self.token_file.as_deref(), question)?;
+        if context.output == OutputFormat::Json {
+            output::print_json(&switched)?;
+            return Ok(true);
+        }
+        let lasts = switched.get("outlives_restart").and_then(Value::as_bool).unwrap_or(false);
+        output::print(&format!(
+            "{done}{}\n",
+            if lasts { ", also after a restart" } else { ", until the gateway is restarted" }
+        ))?;
+        if let Some(problem) = switched.get("problem").and_then(Value::as_str) {
+            output::complain(&format!("it could not be written to the state directory: {problem}"));
+        }
+        Ok(true)
+    }
 }
 
 impl StatusCommand {
@@ -90,6 +138,8 @@ struct Question {
 
 const STATUS: Question = Question { line: "GET /status", patience: TIMEOUT, most: 4 << 20 };
 const RELOAD: Question = Question { line: "POST /reload", patience: RELOAD_TIMEOUT, most: 4 << 20 };
+const STOP_CHANGES: Question = Question { line: "POST /changes/stop", patience: RELOAD_TIMEOUT, most: 4 << 20 };
+const ALLOW_CHANGES: Question = Question { line: "POST /changes/allow", patience: RELOAD_TIMEOUT, most: 4 << 20 };
 /// Of 100,000 callers there are 30 MB to tell.
 const CALLERS: Question = Question { line: "GET /callers", patience: RELOAD_TIMEOUT, most: 1 << 30 };
 

@@ -410,6 +410,10 @@ impl Step for Prove {
 
     async fn step(&self, mut permitted: Permitted) -> Result<Proven, Rejection> {
         let caller = permitted.permit.caller();
+        let endpoint = permitted.passage.snapshot.policy.catalogue.endpoint(permitted.call.endpoint());
+        if endpoint.is_some_and(|endpoint| endpoint.changes != Changes::Nothing) && self.shape.changes_are_stopped() {
+            return Err(Rejection::ChangesSwitchedOff);
+        }
         if permitted.passage.flight.is_none() {
             self.shape.admit(&mut permitted.passage, caller).await?;
         }

@@ -47,6 +47,11 @@ impl Shape {
         Self { pace, quota, flights, current, departures }
     }
 
+    /// Whether an operator lets no change out.
+    pub(super) fn changes_are_stopped(&self) -> bool {
+        self.departures.are_stopped()
+    }
+
     /// The departure of a change. From now on it is seen through, whether or not its caller waits.
     fn departure_of(&self, proven: &Proven) -> Option<Departure> {
         proven.endpoint().filter(|endpoint| endpoint.changes != Changes::Nothing)?;

@@ -19,13 +19,14 @@ mod transcripts;
 
 use shell::{Done, PLANTED, Shell};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 23] = [
     &["init"],
     &["serve"],
     &["check"],
     &["health"],
     &["status"],
     &["reload"],
+    &["changes"],
     &["demo"],
     &["simulate"],
     &["key"],

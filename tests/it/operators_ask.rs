@@ -154,6 +154,35 @@ async fn status_tells_what_metrics_tell() {
 }
 
 #[tokio::test]
+async fn changes_are_stopped_for_all_at_once_and_stay_so_over_a_restart() {
+    let simulator = demo_simulator().await;
+    let written = write_for(&Setup::acme().top("state = \"state\""), &simulator);
+    written.edit("gateway.toml", |text| text + "\n[admin]\naddress = \"unix:admin.sock\"\n");
+    let scene = Scene { gateway: start_gateway(&written).await, simulator, written };
+    let change = "/rest/1.3/products/new-1?site=acme&currency=USD&price=1&language=EN&title=t";
+    assert_eq!(scene.call("app", "PUT", change, &[]).await.outcome(), (200, None));
+    let said = "changes are stopped; reads go on, also after a restart\n".to_owned();
+    assert_eq!(run(&scene.written.file, &["changes", "stop"]).await, (Some(0), said, String::new()));
+    let scene = scene.restart().await;
+    assert_eq!(scene.call("app", "PUT", change, &[]).await.outcome(), (403, Some("changes-switched-off")));
+    assert_eq!(scene.get("app", "/rest/1.3/products/list?site=acme").await.outcome(), (200, None));
+    let (_, text, _) = run(&scene.written.file, &["status"]).await;
+    assert!(text.contains("\nchanges                stopped\n"), "{text}");
+
+    let (code, out, _) = run(&scene.written.file, &["changes", "allow", "--output", "json"]).await;
+    let switched: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &switched["changes"], &switched["outlives_restart"]), (Some(0), &"allowed".into(), &true.into()));
+    assert_eq!(scene.call("app", "PUT", change, &[]).await.outcome(), (200, None));
+    // What the configuration says holds as well.
+    scene.written.edit("gateway.toml", |text| text + "\n[changes]\nallowed = false\n");
+    assert_eq!(run(&scene.written.file, &["reload"]).await.0, Some(0));
+    assert_eq!(scene.call("app", "PUT", change, &[]).await.outcome(), (403, Some("changes-switched-off")));
+    assert_eq!(scene.world().executed().len(), 2);
+    let (code, _, err) = run(&scene.written.file, &["changes", "halt"]).await;
+    assert!(code == Some(2) && err.contains("stop, allow"), "{err}");
+}
+
+#[tokio::test]
 async fn over_tcp_it_takes_the_token() {
     let (written, gateway) = gateway("address = \"127.0.0.1:0\"\ntoken = { file = \"admin-token\" }").await;
     let address = gateway.admin_address().unwrap().to_string();
