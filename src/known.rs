@@ -72,14 +72,8 @@ impl Known {
 
     /// Of how many it is kept whose they are, be some of it out of date.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn owners_kept(&self) -> usize {
         self.owners.len()
-    }
-
-    /// Whether it is kept of none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.owners.is_empty()
     }
 
     /// Keeps whose it is.

@@ -226,7 +226,7 @@ impl Running {
         let (spent, allowed) = quota.spent(&snapshot.limits, SystemTime::now());
         page.gauge("day_requests", "Requests sent to ClickBank in the last 24 hours", spent)?;
         page.gauge("day_requests_limit", "How many of those there may be", allowed)?;
-        page.gauge("owners_kept", "Orders of which it is kept whose they are", snapshot.known.len())
+        page.gauge("owners_kept", "Orders of which it is kept whose they are", snapshot.known.owners_kept())
     }
 
     /// What serves, and how it stands.

@@ -173,8 +173,12 @@ impl Guard {
     }
 
     /// Reads a body to its end. What came of it is in `taken` also if it has none, or none in time.
-    async fn take(&self, proven: &Proven, mut body: UpstreamBody, taken: &mut Taken) -> Result<(), Fault> {
-        let (caller, unproven) = (proven.number(), proven.is_unproven());
+    async fn take(
+        &self,
+        (caller, unproven): (KeyNumber, bool),
+        mut body: UpstreamBody,
+        taken: &mut Taken,
+    ) -> Result<(), Fault> {
         let mut accounted = 0;
         if unproven {
             let pieces = self.max_answer.min(SET_ASIDE).div_ceil(PIECE);
@@ -310,7 +314,8 @@ impl Guard {
         let end = end(&head.headers, &body);
         let mut taken = Taken::default();
         // Also of an answer that is not released it is told whether it repeats the credential, as far as it has come.
-        let read = timeout_at(deadline, self.take(&sending.proven, body, &mut taken)).await;
+        let whose = (sending.proven.number(), sending.proven.is_unproven());
+        let read = timeout_at(deadline, self.take(whose, body, &mut taken)).await;
         let read = read.unwrap_or(Err(Fault::Late));
         let took = began.elapsed();
         let Taken { bytes, trailers, memory } = taken;
@@ -528,6 +533,90 @@ mod tests {
         assert!(guard.acquire(callers[0], 1).is_none());
         drop(written);
         assert!(guard.acquire(callers[0], 1).is_some());
+    }
+
+    /// A body that comes in parts.
+    struct Parts(std::collections::VecDeque<Bytes>);
+
+    impl http_body::Body for Parts {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Ready(self.0.pop_front().map(|part| Ok(http_body::Frame::data(part))))
+        }
+    }
+
+    #[tokio::test]
+    async fn as_much_memory_counts_as_an_answer_has_and_no_more() {
+        let number = KeyNumber::of("app");
+        for (length, unproven, pieces) in [
+            (0, false, None),
+            (1, false, Some(1)),
+            (PIECE, false, Some(1)),
+            (PIECE + 1, false, Some(2)),
+            (3 * PIECE, false, Some(3)),
+            (0, true, Some(0)),
+            (1, true, Some(1)),
+            (3 * PIECE, true, Some(3)),
+        ] {
+            let guard = Guard::with(8 * PIECE, 64 * PIECE);
+            // It comes in parts, as answers do.
+            let parts = vec![b'x'; length].chunks(PIECE / 2 + 1).map(Bytes::copy_from_slice).collect::<Vec<_>>();
+            let body = Parts(parts.into()).map_err(|never| match never {}).boxed_unsync();
+            let mut taken = Taken::default();
+            assert_eq!(guard.take((number, unproven), body, &mut taken).await, Ok(()));
+            assert_eq!(taken.bytes.len(), length);
+            let held =
+                taken.memory.as_ref().map(|memory| (memory.of_caller.num_permits(), memory.of_all.num_permits()));
+            assert_eq!(held, pieces.map(|pieces| (pieces, pieces)), "{length} {unproven}");
+            assert_eq!(guard.memory.available_permits(), 64 - pieces.unwrap_or(0));
+        }
+    }
+
+    #[test]
+    fn shares_of_many_callers_are_forgotten_but_not_those_in_use() {
+        let (guard, callers) = guard(4 * MAX_SHARES);
+        let whole = u32::try_from(guard.share).unwrap();
+        let held = guard.acquire(callers[0], whole);
+        assert!(held.is_some());
+        for number in 0..2 * MAX_SHARES {
+            assert!(guard.acquire(KeyNumber::of(&format!("key {number}")), 1).is_some());
+            assert!(guard.shares.len() <= MAX_SHARES);
+        }
+        assert!(guard.acquire(callers[0], 1).is_none(), "its share was forgotten while it was in use");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_answer_is_told_by_what_was_asked() {
+        let ok = StatusCode::OK;
+        for (fault, status, of_read, of_change) in [
+            (Fault::TooLarge, ok, Rejection::AnswerTooLarge, Rejection::ExecutedAnswerWithheld),
+            (Fault::Late, ok, Rejection::UpstreamTimeout, Rejection::ExecutedAnswerWithheld),
+            (Fault::NoMemory, ok, Rejection::Overloaded, Rejection::ExecutedAnswerWithheld),
+            (Fault::BrokenOff, ok, Rejection::AnswerUnreadable, Rejection::ExecutedAnswerWithheld),
+            (Fault::Type, StatusCode::BAD_GATEWAY, Rejection::AnswerUnreadable, Rejection::OutcomeUnknown),
+            (Fault::CredentialRefused, ok, Rejection::CredentialRefused, Rejection::CredentialRefused),
+            (
+                Fault::CredentialEchoed,
+                StatusCode::UNAUTHORIZED,
+                Rejection::CredentialRefused,
+                Rejection::CredentialRefused,
+            ),
+        ] {
+            assert_eq!(fault.rejection_of(Changes::Nothing, status), of_read, "{fault:?}");
+            for changes in [Changes::Something, Changes::Money] {
+                assert_eq!(fault.rejection_of(changes, status), of_change, "{fault:?}");
+            }
+        }
+        let echoed = |changes, status| Fault::CredentialEchoed.rejection_of(changes, status);
+        assert_eq!(echoed(Changes::Nothing, ok), Rejection::CredentialEchoed { of_change: false });
+        assert_eq!(echoed(Changes::Money, StatusCode::BAD_REQUEST), Rejection::CredentialEchoed { of_change: true });
+        assert_eq!(echoed(Changes::Money, ok), Rejection::ExecutedAnswerWithheld);
+        assert_eq!(echoed(Changes::Money, StatusCode::BAD_GATEWAY), Rejection::OutcomeUnknown);
     }
 
     #[test]

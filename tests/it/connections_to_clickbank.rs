@@ -26,6 +26,24 @@ async fn each_caller_has_connections_of_its_own() {
 }
 
 #[tokio::test]
+async fn what_has_to_be_asked_first_goes_over_the_callers_own() {
+    let setup = Setup::new()
+        .credential("acme", "orders_read = [\"acme\", \"zenith\"]")
+        .caller("app", "orders_read = [\"acme\"]");
+    let order = r#"{"orderData":{"receipt":"ABCD1234","role":"VENDOR","vendor":"acme"}}"#;
+    let order = answer("200 OK", "Content-Type: application/json\r\n", order);
+    let upstream = Upstream::start(Certificate::Good, move |_| Act::Answer(order.clone())).await;
+    let trouble = upstream.behind(&setup).await;
+    trouble.call("GET", "/rest/1.3/tickets/refundAmounts/ABCD1234?refundType=FULL&refundAmount=0").await;
+    let heads = trouble.heads();
+    assert!(
+        heads[0].starts_with("GET /rest/1.3/orders2/ABCD1234 ") && heads[1].contains("/refundAmounts/"),
+        "{heads:?}"
+    );
+    assert_eq!((heads.len(), trouble.connections()), (2, 1));
+}
+
+#[tokio::test]
 async fn a_read_is_sent_once_more_if_its_connection_was_dead() {
     // The second request finds the first one's connection, which then ends without an answer.
     let trouble = before(|number| match number {
