@@ -25,6 +25,7 @@ use crate::pipeline::Shared;
 use crate::rejection::{Code, Rejection};
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::{self, Arrived, Message, Origin, arrive};
+use crate::stage::remember;
 use crate::stage::respond::{self, ReplyBody};
 use crate::trail::Trail;
 
@@ -200,7 +201,10 @@ where
         };
         let (mut response, rejection) = match outcome {
             Ok(response) => (response, None),
-            Err(rejection) => (respond::refuse(&rejection, this.record.id.as_str()), Some(rejection)),
+            Err(rejection) => {
+                let read = this.record.where_it_shows(&rejection);
+                (respond::refuse(&rejection, this.record.id.as_str(), read), Some(rejection))
+            }
         };
         response.headers_mut().insert(REQUEST_ID, this.record.id.0.clone());
         if *this.last {
@@ -236,6 +240,15 @@ impl Record {
     fn begin_again(&mut self, snapshot: Arc<Snapshot>) {
         self.trail.facts().undecide();
         self.snapshot = snapshot;
+    }
+
+    /// The read that shows what became of a change, if the caller has to find out.
+    fn where_it_shows(&self, rejection: &Rejection) -> Option<&'static str> {
+        if !matches!(rejection, Rejection::OutcomeUnknown | Rejection::ExecutedAnswerWithheld) {
+            return None;
+        }
+        let endpoint = self.trail.facts().endpoint?;
+        self.snapshot.policy.catalogue.endpoint(endpoint).and_then(remember::where_it_shows)
     }
 
     fn close(&mut self, status: u16, rejection: Option<&Rejection>) {

@@ -147,7 +147,7 @@ mod tests {
             if !after.is_zero() {
                 sleep(after).await;
             }
-            Ok::<Response<ReplyBody>, Infallible>(refuse(&Rejection::UnknownEndpoint, "id"))
+            Ok::<Response<ReplyBody>, Infallible>(refuse(&Rejection::UnknownEndpoint, "id", None))
         });
         Arc::new(Reception {
             tls: None,

@@ -82,6 +82,23 @@ impl Showing {
     }
 }
 
+/// The read that shows whether a call of this endpoint was made, for people.
+pub(crate) fn where_it_shows(endpoint: &Endpoint) -> Option<&'static str> {
+    if endpoint.changes == Changes::Nothing {
+        return None;
+    }
+    let first = endpoint.path.segments().first();
+    let begins = |word: &str| matches!(first, Some(Segment::Literal(text)) if text.starts_with(word));
+    Some(match endpoint.owner {
+        Owner::Ticket(_) => "GET /rest/1.3/tickets/{id}",
+        Owner::Receipt(_) if begins("tickets") => "GET /rest/1.3/tickets/list?receipt={receipt}",
+        Owner::Receipt(_) if begins("orders") => "GET /rest/1.3/orders2/{receipt}",
+        Owner::Receipt(_) if begins("shipping") => "GET /rest/1.3/shipping2/shipnotice/{receipt}",
+        Owner::Parameter(_) if begins("products") => "GET /rest/1.3/products/{sku}?site={nickname}",
+        _ => return None,
+    })
+}
+
 /// What a change needs of whoever proves whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {

@@ -141,12 +141,12 @@ pub(super) fn once_more(answer: StoredAnswer) -> Result<Response<ReplyBody>, Rej
     Ok(response)
 }
 
-/// The answer to a refused request: `application/problem+json` (RFC 9457).
+/// The answer to a refused request: `application/problem+json` (RFC 9457). `read` shows what became of it.
 #[must_use]
-pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyBody> {
+pub(crate) fn refuse(rejection: &Rejection, request_id: &str, read: Option<&str>) -> Response<ReplyBody> {
     let status = status(rejection);
     let code = rejection.code().as_str();
-    let problem = serde_json::json!({
+    let mut problem = serde_json::json!({
         "type": format!("urn:clickbank-gateway:error:{code}"),
         "title": status.canonical_reason(),
         "status": status.as_u16(),
@@ -154,6 +154,9 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str) -> Response<ReplyB
         "detail": rejection.detail(),
         "request_id": request_id,
     });
+    if let (Some(problem), Some(read)) = (problem.as_object_mut(), read) {
+        problem.insert("read".to_owned(), read.into());
+    }
     let mut response = Response::new(ReplyBody(Some(Bytes::from(problem.to_string()))));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -154,7 +154,11 @@ async fn a_change_that_was_made_is_found_by_the_ticket_that_it_opened() {
     let scene = Scene::start(&setup()).await;
     let target = ticket(&scene);
     scene.simulator.add_fault(on_changes(Fault::Reset { executed: true })).unwrap();
-    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+    let unknown = post(&scene, "app", &target, "k").await;
+    assert_eq!(
+        (unknown.outcome(), &unknown.json()["read"]),
+        (UNKNOWN, &"GET /rest/1.3/tickets/list?receipt={receipt}".into())
+    );
     assert_eq!(executed(&scene), 1);
     let found = post(&scene, "app", &target, "k").await;
     assert_eq!(found.outcome(), (502, Some("executed-answer-withheld")));
