@@ -21,6 +21,7 @@ mod boundaries;
 mod call_reading;
 mod callers_over_tls;
 mod catalogue_matches_the_facts;
+mod changes_happen_once;
 mod clickbank_breaks;
 mod command_line;
 mod community_specification;
