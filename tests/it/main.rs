@@ -53,6 +53,7 @@ mod pacing;
 mod promise;
 mod properties;
 mod real_clients;
+mod revoked_while_queued;
 mod rotation;
 mod rows_against_a_naive_reader;
 mod secrets_do_not_leak;
