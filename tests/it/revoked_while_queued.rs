@@ -3,6 +3,7 @@
 //! Changes wait for their turn, for a look-up or for a connection, or are anywhere between arriving and being answered,
 //! when their key goes. `CBGW_TEST_REVOCATIONS` says how many of the latter are tried.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -104,7 +105,13 @@ impl Scene {
         let gateway = start_gateway(&written).await;
         let files =
             ["gateway.toml", "keys.toml"].map(|name| std::fs::read_to_string(written.path().join(name)).unwrap());
-        Self { simulator, relay, gateway, written, files, reload_takes: Mutex::default() }
+        let scene = Self { simulator, relay, gateway, written, files, reload_takes: Mutex::default() };
+        // How far a credential reaches is asked once, and meanwhile nothing else is asked with it.
+        for seller in [Seller::Confined, Seller::Wide] {
+            let first = looked_up(1, seller).pop().unwrap();
+            assert_eq!(scene.ask(first).await.connection.answer().await.code(), None);
+        }
+        scene
     }
 
     async fn ask(&self, change: Change) -> Asked {
@@ -126,11 +133,11 @@ impl Scene {
         reading.await.unwrap()
     }
 
-    /// Begins to have the files read, and returns at any moment of that, another one for each place.
-    async fn reload_until(self: &Arc<Self>, place: usize) -> JoinHandle<usize> {
+    /// Begins to have the files read, and returns after so much of the time that this takes.
+    async fn reload_until(self: &Arc<Self>, percent: usize) -> JoinHandle<usize> {
         let usual = *self.reload_takes.lock().unwrap();
         let scene = Arc::clone(self);
-        let (moment, began) = (usual * u32::try_from(any_below(100, place)).unwrap() / 100, Instant::now());
+        let (moment, began) = (usual * u32::try_from(percent).unwrap() / 100, Instant::now());
         let reloading = tokio::spawn(async move { scene.reload().await });
         while began.elapsed() < moment {
             tokio::task::yield_now().await;
@@ -212,9 +219,6 @@ const AT_A_TIME: usize = 8;
 async fn a_change_that_is_looked_up_while_its_key_goes_is_not_sent() {
     let scene = Scene::start(&setup()).await;
     for seller in [Seller::Confined, Seller::Wide] {
-        // How far the credential reaches is asked once.
-        let first = looked_up(1, seller).pop().unwrap();
-        assert_eq!(scene.ask(first).await.connection.answer().await.code(), None);
         for way in Way::ALL {
             scene.relay.answering().shut();
             let asked = ask_all(&scene, looked_up(AT_A_TIME, seller)).await;
@@ -232,8 +236,6 @@ async fn a_change_that_is_looked_up_while_its_key_goes_is_not_sent() {
 async fn a_change_that_waits_for_a_connection_while_its_key_goes_is_not_sent() {
     let scene = Scene::start(&setup().upstream("connect_timeout = \"30s\"")).await;
     for seller in [Seller::Confined, Seller::Wide] {
-        let first = looked_up(1, seller).pop().unwrap();
-        assert_eq!(scene.ask(first).await.connection.answer().await.code(), None);
         for way in Way::ALL {
             scene.relay.answering().shut();
             let asked = ask_all(&scene, looked_up(AT_A_TIME, seller)).await;
@@ -290,8 +292,33 @@ fn any_below(bound: usize, place: usize) -> usize {
 const RACING: usize = 8;
 const ROUNDS_OF_A_SCENE: usize = 64;
 
+/// Threads that want the processors as well, so that any other can be interrupted between any two steps.
+struct Crowd(Arc<AtomicBool>);
+
+impl Crowd {
+    fn gather() -> Self {
+        let gone = Arc::new(AtomicBool::new(false));
+        for _ in 0..3 {
+            let gone = Arc::clone(&gone);
+            std::thread::spawn(move || {
+                while !gone.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(gone)
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn wherever_a_change_is_when_its_key_goes_it_is_not_sent_once_the_reload_is_reported() {
+    let _crowd = Crowd::gather();
     let rounds: Vec<usize> = (0..tries().div_ceil(RACING)).collect();
     let (mut wrong, mut sent) = (Vec::new(), [0, 0]);
     for rounds in rounds.chunks(ROUNDS_OF_A_SCENE) {
@@ -352,7 +379,7 @@ async fn reload_at_any_moment(
     changes: Vec<Change>,
 ) -> (usize, Vec<(Change, Answer)>) {
     way.write(scene, changes[0].seller.name());
-    let reloading = scene.reload_until(round).await;
+    let reloading = scene.reload_until(any_below(100, round)).await;
     let mut running = JoinSet::new();
     for change in changes {
         let scene = Arc::clone(scene);
@@ -379,7 +406,8 @@ async fn reload_close_to_sending(
     scene.relay.answering().open();
     scene.relay.connecting().has(waiting).await;
     way.write(scene, seller.name());
-    let reloading = scene.reload_until(round).await;
+    // What is left is about what a connection takes to come about.
+    let reloading = scene.reload_until(25 + any_below(75, round)).await;
     scene.relay.connecting().open();
     let look = reloading.await.unwrap();
     let mut answered = Vec::new();
