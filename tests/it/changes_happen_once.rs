@@ -162,11 +162,16 @@ impl Trial {
     async fn judge(self, came_late: impl Fn(&str) -> bool) {
         let Self { simulator, gateway, written, heard_from, ran } = self;
         assert!(gateway.drain(Duration::from_mins(1)).await);
-        let records = records(heard_from);
+        let (records, all_received) = (records(heard_from), simulator.received());
         for Ran { change, about, expected, answer } in &ran {
             let about = format!("{about}: {} as {:?}, {:?}", change.endpoint, change.format, change.seller);
             let executed = change.times_executed(&simulator.world());
-            let received = change.times_received(&simulator);
+            let of_change: Vec<_> = all_received.iter().filter(|received| change.is(received)).collect();
+            let received = of_change.len();
+            for arrived in of_change {
+                let beside = all_received.iter().filter(|other| other.connection == arrived.connection);
+                assert_eq!(beside.count(), 1, "{about}: its connection carried something else");
+            }
             assert!(executed <= 1 && received <= 1, "{about}: received {received} times, executed {executed} times");
             let of_it = records.get(&change.id).map(Vec::as_slice).unwrap_or_default();
             let [record] = of_it else { panic!("{about}: {} records", of_it.len()) };

@@ -159,13 +159,8 @@ impl Scene {
     /// it was sent before.
     fn judge(&self, change: &Change, answer: &Answer, way: Way, look: usize, wrong: &mut Vec<String>) -> bool {
         let about = format!("{way:?} {} {:?}: {:?}", change.endpoint, change.seller, answer.outcome());
-        let received: Vec<_> = self
-            .simulator
-            .received()
-            .into_iter()
-            .filter(|received| received.target.split('?').next() == Some(&change.path))
-            .filter(|received| received.method == change.method)
-            .collect();
+        let mut received = self.simulator.received();
+        received.retain(|received| change.is(received));
         let executed = change.times_executed(&self.simulator.world());
         let is_done = answer.code().is_none() && matches!(answer.status, 200 | 201 | 204);
         let is_refused = answer.code().is_some_and(|code| way.words().contains(&code));

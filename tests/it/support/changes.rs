@@ -6,7 +6,7 @@ use clickbank_gateway::simulator::world::{
     Account, AccountKind, Line, Order, Product, Records, RecurringPrice, Subscription, Ticket, TicketKind, ticket_id,
 };
 use clickbank_gateway::simulator::{
-    Cents, KeySpec, Nicknames, Reach, Settings, Simulator, SimulatorConfig, World, WorldSpec,
+    Cents, KeySpec, Nicknames, Reach, Received, Settings, Simulator, SimulatorConfig, World, WorldSpec,
 };
 use jiff::civil::{Date, date};
 
@@ -160,10 +160,9 @@ impl Change {
         world.executed().iter().filter(|executed| executed.about == self.about).count()
     }
 
-    /// How often it came to ClickBank.
-    pub(crate) fn times_received(&self, simulator: &Simulator) -> usize {
-        let is_it = |target: &str| target.split('?').next() == Some(&self.path);
-        simulator.received().iter().filter(|received| received.method == self.method && is_it(&received.target)).count()
+    /// Whether it is what came to ClickBank.
+    pub(crate) fn is(&self, received: &Received) -> bool {
+        received.method == self.method && received.target.split('?').next() == Some(&self.path)
     }
 }
 
