@@ -389,6 +389,7 @@ async fn a_connection_that_does_not_come_about_or_ends_early_is_said_of_every_ch
                 trial.ran.push(Ran { change, about: format!("{trouble:?}"), expected, answer });
             }
         }
+        assert_eq!(front.cut_off(), refused.len(), "a change that was cut off was sent again");
         front.make(Trouble::None);
         let asked = ask_into(&callers, &front, refused, async || front.refuse_connections().await).await;
         for (change, mut connection) in asked {

@@ -1,6 +1,7 @@
 //! Something between the gateway and the simulator that makes trouble of connections, and holds back what passes.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clickbank_gateway::simulator::Simulator;
@@ -45,6 +46,8 @@ struct Shared {
     changes: Gate,
     /// What came on connections that had ended.
     came_late: Mutex<Vec<Vec<u8>>>,
+    /// How many requests have ended as they began.
+    cut_off: AtomicUsize,
 }
 
 pub(super) struct Front {
@@ -70,6 +73,7 @@ impl Front {
             look_ups: Gate::new(),
             changes: Gate::new(),
             came_late: Mutex::default(),
+            cut_off: AtomicUsize::new(0),
         });
         let stop = CancellationToken::new();
         let (accept, stopped) = (accept(listener, Arc::clone(&shared)), stop.clone());
@@ -98,6 +102,11 @@ impl Front {
     /// Where changes wait, as [`Trouble`] says.
     pub(super) fn changes(&self) -> &Gate {
         &self.shared.changes
+    }
+
+    /// How many requests have come of which only a part was read.
+    pub(super) fn cut_off(&self) -> usize {
+        self.shared.cut_off.load(Ordering::SeqCst)
     }
 
     /// Whether anything of a request for this path came on a connection that had ended.
@@ -141,6 +150,7 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
     if trouble == Trouble::EndInRequest {
         stream.read_exact(&mut [0; 10]).await?;
+        shared.cut_off.fetch_add(1, Ordering::SeqCst);
         return Ok(());
     }
     let mut simulator = connect(shared).await?;
