@@ -360,3 +360,53 @@ impl Events {
         self.followed = followed;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// Long enough for files to be read, so that a reload that does not wait is seen. One that waits is never seen not to.
+    const PATIENCE: Duration = Duration::from_millis(300);
+
+    #[test]
+    fn a_reload_is_not_reported_before_what_was_judged_by_the_old_configuration_is_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("gateway.toml");
+        let configuration = "keys = \"keys.toml\"\n[nicknames]\nacme = \"seller\"\n[credentials.acme]\napi_key = { file = \
+                             \"clickbank-acme\" }\n[credentials.acme.reach]\norders_read = [\"acme\"]\n";
+        for (name, text) in [
+            ("gateway.toml", configuration),
+            ("keys.toml", ""),
+            ("clickbank-acme", "API-RELOADTESTRELOADTESTRELOADTEST"),
+        ] {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        let (config, _) = config::load(&file, Secrets::Read).unwrap_or_else(|findings| panic!("{findings:?}"));
+        let (fixed, current) = (Fixed::of(&config), Arc::new(ArcSwap::from_pointee(config.snapshot)));
+        let (health, last_use) = (Arc::default(), Arc::new(LastUse::begin(SystemTime::now())));
+        let departures: Arc<Departures> = Arc::default();
+        let (before, in_force) = (current.load_full(), Arc::clone(&current));
+        let sources = (file, config.sources);
+        let reload = Reload::new(sources, fixed, current, None, health, last_use, Arc::clone(&departures));
+        let (report, reported) = channel();
+        thread::scope(|scope| {
+            let gone: Result<_, ()> = departures.go(
+                || Ok(()),
+                || {
+                    scope.spawn(move || report.send(reload.now()));
+                    // What is judged from here on is judged by the new one.
+                    while Arc::ptr_eq(&in_force.load(), &before) {
+                        thread::yield_now();
+                    }
+                    reported.recv_timeout(PATIENCE).map(|_| ())
+                },
+            );
+            assert_eq!(gone, Ok(Err(RecvTimeoutError::Timeout)));
+            assert!(reported.recv().unwrap().applied);
+        });
+    }
+}

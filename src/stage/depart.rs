@@ -2,7 +2,7 @@
 //! cannot be taken back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -22,6 +22,39 @@ pub(crate) enum Stopped {
     /// Nobody waits for it any more.
     #[error("its caller has hung up")]
     CallerGone,
+    /// It was said already that it was not sent.
+    #[error("it was called off")]
+    CalledOff,
+}
+
+/// How far a change has come. The connection that would send it is served by a task of its own, so that giving it up and
+/// sending it can happen at the same time: one of them has to find the other done.
+#[derive(Default)]
+struct Progress(AtomicU8);
+
+impl Progress {
+    const WAITING: u8 = 0;
+    const GONE: u8 = 1;
+    const CALLED_OFF: u8 = 2;
+
+    /// Whether it goes, now or before.
+    fn go(&self) -> bool {
+        self.leave_for(Self::GONE)
+    }
+
+    /// Whether it was called off, now or before.
+    fn call_off(&self) -> bool {
+        self.leave_for(Self::CALLED_OFF)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::GONE
+    }
+
+    fn leave_for(&self, end: u8) -> bool {
+        let left = self.0.compare_exchange(Self::WAITING, end, Ordering::SeqCst, Ordering::SeqCst);
+        left.map_or_else(|found| found == end, |_| true)
+    }
 }
 
 /// One change and whether it has gone out.
@@ -33,7 +66,7 @@ struct Inner {
     current: Arc<ArcSwap<Snapshot>>,
     snapshot: Arc<Snapshot>,
     trail: Trail,
-    gone: AtomicBool,
+    progress: Progress,
 }
 
 impl Departure {
@@ -44,7 +77,7 @@ impl Departure {
         snapshot: Arc<Snapshot>,
         trail: Trail,
     ) -> Self {
-        Self(Arc::new(Inner { departures, current, snapshot, trail, gone: AtomicBool::new(false) }))
+        Self(Arc::new(Inner { departures, current, snapshot, trail, progress: Progress::default() }))
     }
 
     /// Does what sends the first byte, if that may still be. What comes after it needs no asking.
@@ -52,12 +85,15 @@ impl Departure {
         if self.is_gone() {
             return Ok(send());
         }
-        let Inner { departures, gone, trail, .. } = &*self.0;
+        let Inner { departures, progress, trail, .. } = &*self.0;
         departures.go(
-            || self.stopped().map_or(Ok(()), Err),
+            || match self.stopped() {
+                Some(stopped) => Err(stopped),
+                None if progress.go() => Ok(()),
+                None => Err(Stopped::CalledOff),
+            },
             || {
                 // From here on nobody knows how far it comes.
-                gone.store(true, Ordering::SeqCst);
                 trail.facts().departed = true;
                 send()
             },
@@ -78,8 +114,50 @@ impl Departure {
         }
     }
 
+    /// Gives it up. Says whether no byte of it has gone out; then none ever will.
+    pub(super) fn call_off(&self) -> bool {
+        self.0.progress.call_off()
+    }
+
     /// Whether a byte of it may have reached somebody.
-    pub(super) fn is_gone(&self) -> bool {
-        self.0.gone.load(Ordering::SeqCst)
+    fn is_gone(&self) -> bool {
+        self.0.progress.is_gone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_was_called_off_does_not_go_and_what_is_gone_is_not_called_off() {
+        let progress = Progress::default();
+        assert!(!progress.is_gone());
+        assert!(progress.call_off() && progress.call_off());
+        assert!(!progress.go() && !progress.is_gone());
+        let progress = Progress::default();
+        assert!(progress.go() && progress.go() && progress.is_gone());
+        assert!(!progress.call_off());
+    }
+
+    #[test]
+    fn of_sending_and_giving_up_at_one_time_just_one_succeeds() {
+        for _ in 0..500 {
+            let (progress, together) = (Progress::default(), Barrier::new(2));
+            let (gone, called_off) = thread::scope(|scope| {
+                let sending = scope.spawn(|| {
+                    together.wait();
+                    progress.go()
+                });
+                together.wait();
+                let called_off = progress.call_off();
+                (sending.join().unwrap(), called_off)
+            });
+            assert_ne!(gone, called_off);
+            assert_eq!(progress.is_gone(), gone);
+        }
     }
 }

@@ -290,7 +290,8 @@ impl Step for Forward {
             facts.upstream_fault = Some(failure.as_ref().map_or("timeout", |failure| failure.fault));
         }
         Err(match &sending.departure {
-            Some(departure) if departure.is_gone() => Rejection::OutcomeUnknown,
+            // The connection may still be about to send it, and has to leave that: the caller is told that it was not sent.
+            Some(departure) if !departure.call_off() => Rejection::OutcomeUnknown,
             Some(departure) => unsent(departure.stopped(), sending.proven.into_passage()),
             None => match failure {
                 None => Rejection::UpstreamTimeout,
@@ -307,7 +308,7 @@ fn unsent(stopped: Option<Stopped>, passage: Passage) -> Rejection {
         Some(Stopped::Overtaken) => arrive::overtake(passage),
         Some(Stopped::SwitchedOff) => Rejection::ChangesSwitchedOff,
         // Nobody is there to be told anything.
-        Some(Stopped::CallerGone) | None => Rejection::UpstreamUnreachable,
+        Some(Stopped::CallerGone | Stopped::CalledOff) | None => Rejection::UpstreamUnreachable,
     }
 }
 

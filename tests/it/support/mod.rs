@@ -1,7 +1,9 @@
 //! What the behaviours share: a configuration written to a temporary directory, a simulator and a gateway behind
 //! sockets of their own, a client that sends any bytes, and the checks that hold for every answer.
 
+pub(crate) mod changes;
 pub(crate) mod emissions;
+pub(crate) mod gate;
 pub(crate) mod in_process;
 pub(crate) mod openmetrics;
 pub(crate) mod process;
