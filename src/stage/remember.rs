@@ -180,7 +180,11 @@ fn failed(error: &LedgerError, trail: &Trail) -> Rejection {
 
 /// Puts [`Remember`] around the stages that send.
 #[derive(Clone, Debug)]
-pub struct RememberLayer {
+pub struct RememberLayer(Arc<Place>);
+
+/// Where what becomes of changes is kept. Stages are cloned for each request, and this is not.
+#[derive(Debug)]
+struct Place {
     ledger: Option<Ledger>,
     /// After this long nothing that was sent is still under way.
     patience: Duration,
@@ -189,8 +193,8 @@ pub struct RememberLayer {
 impl RememberLayer {
     /// With this ledger; without one, idempotency keys are refused.
     #[must_use]
-    pub const fn new(ledger: Option<Ledger>, patience: Duration) -> Self {
-        Self { ledger, patience }
+    pub fn new(ledger: Option<Ledger>, patience: Duration) -> Self {
+        Self(Arc::new(Place { ledger, patience }))
     }
 }
 
@@ -198,15 +202,14 @@ impl<N> Layer<N> for RememberLayer {
     type Service = Remember<N>;
 
     fn layer(&self, next: N) -> Remember<N> {
-        Remember { ledger: self.ledger.clone(), patience: self.patience, next }
+        Remember { place: Arc::clone(&self.0), next }
     }
 }
 
 /// Sees to it that a change with an idempotency key is made at most once.
 #[derive(Clone, Debug)]
 pub struct Remember<N> {
-    ledger: Option<Ledger>,
-    patience: Duration,
+    place: Arc<Place>,
     next: N,
 }
 
@@ -229,13 +232,13 @@ where
             Ok(Some(key)) => key,
             Err(rejection) => return Remembered { next: None, kept: Some(Box::pin(async { Err(rejection) })) },
         };
-        let Some(ledger) = self.ledger.clone() else {
+        let Some(ledger) = self.place.ledger.clone() else {
             return Remembered { next: None, kept: Some(Box::pin(async { Err(Rejection::IdempotencyNotOffered) })) };
         };
         // The service that was polled ready is the one to call; its clone, which was not, stays behind.
         let clone = self.next.clone();
         let next = std::mem::replace(&mut self.next, clone);
-        Remembered { next: None, kept: Some(Box::pin(once(ledger, self.patience, key, permitted, next))) }
+        Remembered { next: None, kept: Some(Box::pin(once(ledger, self.place.patience, key, permitted, next))) }
     }
 }
 

@@ -173,6 +173,24 @@ async fn a_list_of_tickets_that_nobody_can_read_needs_a_confined_credential() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_names_its_receipt_in_two_ways_proves_nothing() {
+    for (ticket, passes) in [
+        (r#"{"ticketid":7,"receipt":"ABCD1234"}"#, true),
+        (r#"{"ticketid":7,"receipt":"ABCD1234","Receipt":"ZZZZ9999"}"#, false),
+        (r#"{"ticketid":7,"Receipt":"ZZZZ9999","receipt":"ABCD1234"}"#, false),
+        (r#"{"ticketid":7,"receipt":["ABCD1234"]}"#, false),
+    ] {
+        let gateway = Gateway::new("", WIDE, "", move |target| match target {
+            "orders2/ABCD1234" => (200, JSON, order("ABCD1234", "acme")),
+            _ => (200, JSON, ticket.to_owned()),
+        });
+        let told = gateway.call("GET", "tickets/7").await;
+        assert_eq!(told.0 == 200, passes, "{ticket} {told:?}");
+        assert_eq!(gateway.seen().contains(&"GET orders2/ABCD1234".to_owned()), passes, "{ticket}");
+    }
+}
+
+#[tokio::test]
 async fn a_part_of_an_order_proves_nothing() {
     for status in [201, 206] {
         let gateway = Gateway::new("", WIDE, "", move |target| match target {

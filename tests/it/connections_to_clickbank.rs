@@ -82,6 +82,19 @@ async fn what_leaves_a_doubt_ends_a_connections_use() {
 }
 
 #[tokio::test]
+async fn a_count_that_comes_in_chunks_is_whole() {
+    let chunks =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n";
+    // Behind a credential of which nothing has to be known before.
+    let setup = Setup::new()
+        .credential("acme", "orders_read = [\"acme\", \"zenith\"]")
+        .caller("app", "orders_read = [\"acme\"]");
+    let upstream = Upstream::start(Certificate::Good, move |_| Act::Answer(chunks.to_owned())).await;
+    let answer = upstream.behind(&setup).await.call("GET", "/rest/1.3/orders2/count").await;
+    assert_eq!((answer.outcome(), answer.text().as_str()), ((200, None), "12"));
+}
+
+#[tokio::test]
 async fn an_answer_whose_end_is_in_doubt_is_not_released() {
     let body = "<a/>";
     let head = |lines: &str| format!("HTTP/1.1 200 OK\r\n{XML}{lines}\r\n");
