@@ -575,6 +575,11 @@ mod tests {
             assert_eq!(held, pieces.map(|pieces| (pieces, pieces)), "{length} {unproven}");
             assert_eq!(guard.memory.available_permits(), 64 - pieces.unwrap_or(0));
         }
+        // The largest answer fits where there is room for it and for nothing else.
+        let guard = Guard::with(3 * PIECE, 3 * PIECE);
+        let parts = vec![Bytes::from(vec![b'x'; PIECE]); 3];
+        let body = Parts(parts.into()).map_err(|never| match never {}).boxed_unsync();
+        assert_eq!(guard.take((number, false), body, &mut Taken::default()).await, Ok(()));
     }
 
     #[test]
