@@ -28,8 +28,8 @@ pub(crate) struct Check {
     /// Leave secrets alone, for checking files where the secrets are not
     #[arg(long)]
     without_secrets: bool,
-    /// What to say which grants and endpoints callers would gain or lose against: `running`, the gateway that the
-    /// configuration's [admin] names; the admin address of another one; or another gateway.toml
+    /// What to say which grants and endpoints callers would gain or lose against: `running`, the gateway whose admin
+    /// listener the configuration names; the admin address of another one; or another gateway.toml
     #[arg(long, value_name = "RUNNING")]
     against: Option<String>,
     /// The file with the admin token, for an admin listener on TCP
