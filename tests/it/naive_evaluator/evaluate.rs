@@ -61,22 +61,22 @@ impl World {
             known.owner_parameter == "vendor" && request.parameter("role").is_some_and(|role| role != "VENDOR");
         let between = |reach: &Names| ![self.declared(&allowed), effective.clone()].contains(&self.declared(reach));
         let uneven = chosen.is_some_and(|(_, reach)| as_affiliate && between(reach));
-        if let Some((name, _)) = chosen.filter(|_| !uneven) {
+        let proven = known.moves_money && lookup;
+        if let Some((name, reach)) = chosen.filter(|_| !uneven && proven)
+            && let Some(first) = self.first_whose_order(request, name, reach)
+        {
+            return format!("AllowIfOwned confined by {name} for {} after {first}", joined(&effective));
+        }
+        if let Some((name, _)) = chosen.filter(|_| !uneven && !proven) {
             if known.source == "global" {
                 return format!("Allow nobodys-data by {name}");
-            }
-            if known.moves_money && lookup {
-                let (_, reach) = chosen.expect("one was chosen");
-                return match self.first_whose_order(request, name, reach) {
-                    Some(first) => format!("AllowIfOwned confined by {name} for {} after {first}", joined(&effective)),
-                    None => "Deny confined-credential-required no-look-up".to_owned(),
-                };
             }
             let first =
                 if self.has_to_be_seen(request, name) { format!(" after how far, with {name}") } else { String::new() };
             return format!("Allow confined by {name} for {}{first}", joined(&effective));
         }
         let verdict = match narrowest(&candidates) {
+            _ if proven && chosen.is_some() => "Deny confined-credential-required no-look-up".to_owned(),
             _ if uneven => "Deny confined-credential-required affiliate-role".to_owned(),
             None => "Deny confined-credential-required no-credential".to_owned(),
             Some((name, reach)) => self.behind_a_wide_one(request, &effective, name, reach),
