@@ -38,6 +38,7 @@ const FAULTS: &[&str] = &[
     "answer-late",
     "answer-too-large",
     "broken-connection",
+    "change-failed",
     "closed-before-answer",
     "connect-failed",
     "connect-timeout",

@@ -81,6 +81,12 @@ impl Read {
 
     /// What of it may be released.
     fn into_guarded(mut self) -> Result<Guarded, Rejection> {
+        // ClickBank failed, before or after the change was made. Its words for that are not passed on: clients repeat by
+        // themselves what is answered with some of these statuses.
+        if self.sending.changes != Changes::Nothing && self.status.is_server_error() {
+            self.sending.proven.passage().trail.facts().upstream_fault = Some("change-failed");
+            return Err(Rejection::OutcomeUnknown);
+        }
         let withheld = release::release(&mut self);
         let Self { sending, status, media, held } = self;
         let fault = match withheld {

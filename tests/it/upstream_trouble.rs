@@ -254,6 +254,11 @@ async fn what_can_be_judged_passes_unchanged() {
         for (method, target) in [("GET", READ), ("PUT", CHANGE)] {
             let trouble = before(act.clone()).await;
             let answer = trouble.call(method, target).await;
+            // Of a change that ClickBank failed to make nobody knows how far it came.
+            if method == "PUT" && status >= 500 {
+                assert_eq!(answer.outcome(), UNKNOWN, "{act:?}");
+                continue;
+            }
             assert_eq!((answer.outcome(), answer.text().as_str()), ((status, None), body), "{method} {act:?}");
             assert_eq!(trouble.heads().len(), 1, "{method} {act:?}");
         }
