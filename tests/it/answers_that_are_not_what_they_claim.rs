@@ -182,7 +182,7 @@ async fn only_statuses_that_are_known_to_mean_something_pass() {
         ("399 Elsewhere", Some("answer-unreadable"), Some("outcome-unknown")),
         ("402 Payment Required", None, None),
         ("451 Unavailable For Legal Reasons", None, None),
-        ("599 Failed", None, None),
+        ("599 Failed", None, Some("outcome-unknown")),
         ("600 Beyond", Some("answer-unreadable"), Some("outcome-unknown")),
         ("999 Beyond", Some("answer-unreadable"), Some("outcome-unknown")),
     ] {
