@@ -545,13 +545,17 @@ fn each_row_of_the_callers<'a>(
     })
 }
 
-/// The ids of the tickets in a list of them.
-fn tickets_of(read: &Read) -> Option<Vec<String>> {
+/// The tickets in a list of them, by id and type.
+fn tickets_of(read: &Read) -> Option<Vec<(String, String)>> {
     let value: serde_json::Value = serde_json::from_slice(read.body()).ok()?;
     let tickets = value.get("ticketData").unwrap_or(&value);
     let one = std::slice::from_ref(tickets);
     let tickets = tickets.as_array().map_or(if tickets.is_object() { one } else { &[] }, Vec::as_slice);
-    tickets.iter().map(|ticket| ticket.get("ticketid").map(ToString::to_string)).collect()
+    let field = |ticket: &serde_json::Value, name| match ticket.get(name)? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    tickets.iter().map(|ticket| field(ticket, "ticketid").zip(field(ticket, "type"))).collect()
 }
 
 /// Has each row of an answer looked at.

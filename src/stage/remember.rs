@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 
+use crate::domain::call::Call;
 use crate::domain::endpoint::{Changes, Endpoint, Owner, Segment};
 use crate::domain::matrix::Named;
 use crate::ledger::{Claim, Claimed, Fingerprint, IdempotencyKey, Ledger, LedgerError, Moment, Sending, Unknown};
@@ -43,6 +44,8 @@ enum State {
         before: Option<Evidence>,
         /// Whether it can still be under way.
         is_recent: bool,
+        /// The type of the ticket that it opens, in ClickBank's answers.
+        opens: Option<&'static str>,
     },
     Over,
 }
@@ -50,8 +53,8 @@ enum State {
 /// What ClickBank shows of what a change is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Evidence {
-    /// The tickets about a receipt, by their ids.
-    Tickets(Vec<String>),
+    /// The tickets about a receipt, by id and type.
+    Tickets(Vec<(String, String)>),
     /// Something that is other once the change was made. What is kept of it is a digest.
     State(String),
 }
@@ -141,10 +144,11 @@ impl Pledge {
     /// What became of it, by what ClickBank shows now.
     pub(super) fn conclude(&self, after: Option<&Evidence>) -> Rejection {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Unknown { before, is_recent } = &*state else { return Rejection::OutcomeUnknown };
+        let State::Unknown { before, is_recent, opens } = &*state else { return Rejection::OutcomeUnknown };
         match (before, after) {
+            // A customer may open a ticket, too: only one of the same type is what was asked for.
             (Some(Evidence::Tickets(before)), Some(Evidence::Tickets(after)))
-                if after.iter().any(|id| !before.contains(id)) =>
+                if after.iter().any(|ticket| !before.contains(ticket) && Some(ticket.1.as_str()) == *opens) =>
             {
                 Rejection::ExecutedAnswerWithheld
             }
@@ -291,7 +295,7 @@ where
     N: Service<Permitted, Response = Response<ReplyBody>, Error = Rejection>,
 {
     let trail = permitted.passage.trail.clone();
-    let (caller, fingerprint) = {
+    let (caller, fingerprint, nicknames, opens) = {
         let snapshot = &permitted.passage.snapshot;
         let caller = snapshot.keys.of(permitted.permit().caller()).ok_or(Rejection::Overloaded)?.id.as_str().to_owned();
         let endpoint =
@@ -302,24 +306,31 @@ where
             Named::Nothing | Named::Undeclared => String::new(),
         };
         let parts = [endpoint.method.as_str().to_owned(), permitted.call.target(endpoint), named];
-        (caller, Fingerprint::of(parts))
+        let nicknames: Vec<String> =
+            snapshot.policy.nicknames.names(permitted.permit().nicknames()).into_iter().map(str::to_owned).collect();
+        (caller, Fingerprint::of(parts), nicknames, opens(endpoint, &permitted.call))
     };
     let claimed = ledger.claim(&caller, &key, fingerprint, Moment::now()).await;
     let (pledge, unknown) = match claimed.map_err(|error| failed(&error, &trail))? {
         Claimed::InFlight => return Err(Rejection::IdempotencyInFlight),
         Claimed::Mismatch => return Err(Rejection::IdempotencyMismatch),
         Claimed::Answered(answer) => {
+            // It was proven to be the caller's by what the caller was granted then. It is not shown to one that has lost some
+            // of it.
+            if !respond::is_about(&answer, &nicknames) {
+                return Err(Rejection::NotYoursOrUnknown);
+            }
             trail.facts().replayed = true;
             return respond::once_more(answer);
         }
         Claimed::First(claim) => (Pledge::new(State::Claimed(claim, None)), None),
-        Claimed::Unknown(unknown) => (Pledge::new(asked_about(&unknown, patience)), Some(unknown)),
+        Claimed::Unknown(unknown) => (Pledge::new(asked_about(&unknown, patience, opens)), Some(unknown)),
     };
     permitted.passage.pledge = Some(pledge.clone());
     let outcome = next.call(permitted).await;
     let written = match (pledge.take(), unknown) {
-        (_, Some(unknown)) => found_out(unknown, &outcome).await,
-        (State::Sending(sending), None) => sent(sending, &trail, &outcome).await,
+        (_, Some(unknown)) => found_out(unknown, &outcome, &nicknames).await,
+        (State::Sending(sending), None) => sent(sending, &trail, &outcome, &nicknames).await,
         // Nothing of it was sent, so it is free again.
         _ => Ok(()),
     };
@@ -330,16 +341,31 @@ where
     outcome
 }
 
-fn asked_about(unknown: &Unknown, patience: Duration) -> State {
+/// The type of the ticket that a call opens, in ClickBank's answers.
+fn opens(endpoint: &Endpoint, call: &Call) -> Option<&'static str> {
+    let position = endpoint.parameters.iter().position(|parameter| parameter.name == "type")?;
+    match call.value_at(position)? {
+        "rfnd" => Some("REFUND"),
+        "cncl" => Some("CANCEL"),
+        "tech" => Some("TECH_SUPPORT"),
+        _ => None,
+    }
+}
+
+fn asked_about(unknown: &Unknown, patience: Duration, opens: Option<&'static str>) -> State {
     let before = serde_json::from_slice(unknown.notes()).ok().flatten();
     let since = SystemTime::now().duration_since(unknown.sent_at()).unwrap_or_default();
-    State::Unknown { before, is_recent: since <= patience }
+    State::Unknown { before, is_recent: since <= patience, opens }
 }
 
 /// Writes down what was found out of a change whose outcome was not known.
-async fn found_out(unknown: Unknown, outcome: &Result<Response<ReplyBody>, Rejection>) -> Result<(), LedgerError> {
+async fn found_out(
+    unknown: Unknown,
+    outcome: &Result<Response<ReplyBody>, Rejection>,
+    nicknames: &[String],
+) -> Result<(), LedgerError> {
     match outcome {
-        Err(Rejection::ExecutedAnswerWithheld) => unknown.answered(&respond::kept_withheld()).await,
+        Err(Rejection::ExecutedAnswerWithheld) => unknown.answered(&respond::kept_withheld(nicknames)).await,
         Err(Rejection::ChangeNotExecuted) => unknown.not_executed().await,
         _ => Ok(()),
     }
@@ -350,6 +376,7 @@ async fn sent(
     sending: Sending,
     trail: &Trail,
     outcome: &Result<Response<ReplyBody>, Rejection>,
+    nicknames: &[String],
 ) -> Result<(), LedgerError> {
     if !trail.facts().departed {
         return sending.not_sent().await;
@@ -359,9 +386,9 @@ async fn sent(
         Ok(response) if is_turned_away(response.status()) => sending.not_sent().await,
         Err(Rejection::CredentialRefused | Rejection::CredentialEchoed { .. }) => sending.not_sent().await,
         Ok(response) if response.status().is_success() || response.status().is_client_error() => {
-            sending.answered(&respond::kept(response)).await
+            sending.answered(&respond::kept(response, nicknames)).await
         }
-        Err(Rejection::ExecutedAnswerWithheld) => sending.answered(&respond::kept_withheld()).await,
+        Err(Rejection::ExecutedAnswerWithheld) => sending.answered(&respond::kept_withheld(nicknames)).await,
         Ok(_) | Err(_) => {
             sending.unknown();
             Ok(())

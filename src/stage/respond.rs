@@ -17,6 +17,8 @@ use super::Check;
 use super::guard::Guarded;
 
 const GATEWAY_ERROR: HeaderName = HeaderName::from_static("gateway-error");
+/// Beside an answer that is kept: a nickname that it may be about. It goes to nobody.
+const ABOUT: HeaderName = HeaderName::from_static("gateway-nickname");
 /// On an answer that another request under the same idempotency key got.
 const REPLAYED: HeaderName = HeaderName::from_static("gateway-replayed");
 const ACCEPTED_PERMISSIONS: HeaderName = HeaderName::from_static("gateway-accepted-permissions");
@@ -109,21 +111,32 @@ const fn status(rejection: &Rejection) -> StatusCode {
     }
 }
 
-/// What is kept of an answer, to be given again.
-pub(super) fn kept(response: &Response<ReplyBody>) -> StoredAnswer {
+/// What is kept of an answer, to be given again to who may touch these nicknames.
+pub(super) fn kept(response: &Response<ReplyBody>, nicknames: &[String]) -> StoredAnswer {
     StoredAnswer {
         status: response.status(),
         content_type: response.headers().get(CONTENT_TYPE).cloned(),
-        headers: Vec::new(),
+        headers: about(nicknames).collect(),
         body: response.body().0.clone().unwrap_or_default(),
     }
 }
 
+fn about(nicknames: &[String]) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    nicknames.iter().filter_map(|nickname| Some((ABOUT, HeaderValue::from_str(nickname).ok()?)))
+}
+
+/// Whether all that a kept answer may be about is among these nicknames.
+pub(super) fn is_about(answer: &StoredAnswer, nicknames: &[String]) -> bool {
+    let mut about = answer.headers.iter().filter(|(name, _)| *name == ABOUT);
+    about.all(|(_, value)| nicknames.iter().any(|nickname| value.as_bytes() == nickname.as_bytes()))
+}
+
 /// What is kept of a change whose answer nobody may have. It is refused again, with an id of its own.
-pub(super) fn kept_withheld() -> StoredAnswer {
+pub(super) fn kept_withheld(nicknames: &[String]) -> StoredAnswer {
     let code = HeaderValue::from_static(Rejection::ExecutedAnswerWithheld.code().as_str());
     let status = status(&Rejection::ExecutedAnswerWithheld);
-    StoredAnswer { status, content_type: None, headers: vec![(GATEWAY_ERROR, code)], body: Bytes::new() }
+    let headers = about(nicknames).chain([(GATEWAY_ERROR, code)]).collect();
+    StoredAnswer { status, content_type: None, headers, body: Bytes::new() }
 }
 
 /// An answer that was kept.

@@ -168,6 +168,47 @@ async fn a_change_that_was_made_is_found_by_the_ticket_that_it_opened() {
 }
 
 #[tokio::test]
+async fn somebody_elses_ticket_of_another_type_is_not_taken_for_ones_own() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    let refund =
+        target.split('?').next().unwrap().to_owned() + "?type=rfnd&refundType=FULL&reason=ticket.type.refund.8";
+    scene.simulator.add_fault(on_changes(Fault::Reset { executed: false })).unwrap();
+    assert_eq!(post(&scene, "app", &refund, "refund").await.outcome(), UNKNOWN);
+    // A customer asks for help meanwhile.
+    assert_eq!(post(&scene, "app", &target, "help").await.outcome(), (200, None));
+    let told = post(&scene, "app", &refund, "refund").await;
+    assert_eq!(told.outcome(), UNKNOWN, "{}", told.text());
+    assert_eq!(executed(&scene), 1);
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_not_shown_to_who_has_lost_a_grant_that_it_rested_on() {
+    let both = "orders_write = [\"acme\", \"zenith\"]";
+    let setup = Setup::new()
+        .top("state = \"state\"")
+        .credential("all", "orders_write = [\"acme\", \"zenith\", \"orbit\"]")
+        .caller("app", both);
+    let scene = Scene::start(&setup).await;
+    let target = ticket(&scene);
+    let first = post(&scene, "app", &target, "k").await;
+    assert_eq!(first.outcome(), (200, None), "{}", first.text());
+    let grant = |from: &str, to: &str| {
+        let text = |nicknames: &str| format!("[keys.app.grants]\norders_write = [{nicknames}]");
+        scene.written.edit("keys.toml", |keys| keys.replace(&text(from), &text(to)));
+        let reload = std::sync::Arc::clone(scene.gateway.reload());
+        async move { assert!(tokio::task::spawn_blocking(move || reload.now()).await.unwrap().applied) }
+    };
+    grant("\"acme\", \"zenith\"", "\"zenith\"").await;
+    let lost = post(&scene, "app", &target, "k").await;
+    assert_eq!(lost.outcome(), (403, Some("not-yours-or-unknown")), "{}", lost.text());
+    grant("\"zenith\"", "\"acme\", \"zenith\", \"orbit\"").await;
+    let again = post(&scene, "app", &target, "k").await;
+    assert_eq!((again.outcome(), again.text()), ((200, None), first.text()));
+    assert_eq!((again.header("gateway-nickname"), executed(&scene)), (None, 1));
+}
+
+#[tokio::test]
 async fn a_change_that_was_not_made_is_called_so_once_nothing_can_be_under_way() {
     let scene = Scene::start(&setup()).await;
     let target = ticket(&scene);
