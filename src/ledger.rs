@@ -33,7 +33,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use caps::{CapKey, CapKind, Caps, Charge, Exceeded, Reservation};
+pub use caps::{CapCounter, CapKey, Charge, Exceeded, Reservation};
 pub use claim::{Claim, Claimed, LedgerError, Sending, Unknown};
 pub use clock::Moment;
 pub use key::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
@@ -64,7 +64,7 @@ pub struct Ledger {
     secret: Arc<StoreSecret>,
     held: Held,
     clock: Arc<Clock>,
-    caps: Caps,
+    caps: CapCounter,
     max_answer_bytes: usize,
 }
 
@@ -86,13 +86,13 @@ impl Ledger {
     fn open_with(directory: &Path, max_answer_bytes: usize, max_records: u64) -> Result<Self, OpenError> {
         let (disk, secret) = open::open(directory, max_records)?;
         let (disk, clock) = (Arc::new(disk), Arc::new(Clock::default()));
-        let caps = Caps::new(Arc::clone(&disk) as _, Arc::clone(&clock));
+        let caps = CapCounter::new(Arc::clone(&disk) as _, Arc::clone(&clock));
         Ok(Self { records: disk, secret: Arc::new(secret), held: Held::default(), clock, caps, max_answer_bytes })
     }
 
     /// The caps that are counted in the same store.
     #[must_use]
-    pub const fn caps(&self) -> &Caps {
+    pub const fn caps(&self) -> &CapCounter {
         &self.caps
     }
 

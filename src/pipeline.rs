@@ -16,7 +16,7 @@ use tower::{Service, ServiceBuilder};
 
 use crate::audit::AuditLayer;
 use crate::config::Upstream;
-use crate::ledger::Ledger;
+use crate::ledger::{CapCounter, Ledger};
 use crate::limit::{Departures, Flights, Pace, Quota};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
@@ -140,6 +140,8 @@ pub struct Shared {
     pub departures: Arc<Departures>,
     /// What is remembered of changes, where there is a place for it.
     pub ledger: Option<Ledger>,
+    /// How much is changed.
+    pub caps: CapCounter,
     /// Changes that go on although their callers have hung up.
     pub carried: TaskTracker,
     /// What is counted and timed.
@@ -159,6 +161,7 @@ impl Shared {
             departures: Arc::default(),
             carried: TaskTracker::new(),
             ledger: None,
+            caps: CapCounter::in_memory(),
             metrics: Arc::default(),
         }
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::call::{CallError, Expected};
+use crate::domain::caps::Cap;
 use crate::domain::decision::{Denial, Unconfined};
 use crate::domain::endpoint::{AnswerTypes, Method};
 use crate::domain::matrix::Policy;
@@ -37,6 +38,13 @@ pub enum Rejection {
         name: Option<String>,
         /// What was perhaps meant.
         meant: Option<String>,
+    },
+    /// A parameter is left out that has an effect of its own then.
+    UnsaidParameter {
+        /// Its name.
+        name: String,
+        /// What may be said; nothing when it is open.
+        values: Vec<String>,
     },
     /// The caller accepts no type that the endpoint produces.
     NotAcceptable(AnswerTypes),
@@ -80,6 +88,17 @@ pub enum Rejection {
     ChangeNotExecuted,
     /// The operator lets nobody change anything.
     ChangesSwitchedOff,
+    /// Enough was changed in the last hour.
+    CapReached {
+        /// Which cap.
+        cap: Cap,
+        /// Whose, if not the key's.
+        nickname: Option<String>,
+        /// When it may go; none where it alone exceeds the cap.
+        retry_after: Option<Duration>,
+    },
+    /// A cap bounds how much may be refunded, and ClickBank does not tell how much this is.
+    RefundAmountUnknown,
     /// The turn would come too late.
     LimitPerSecond {
         /// When to try again.
@@ -169,6 +188,8 @@ pub enum Code {
     AnswerUnreadable,
     /// `body-not-allowed`
     BodyNotAllowed,
+    /// `cap-reached`
+    CapReached,
     /// `change-not-executed`
     ChangeNotExecuted,
     /// `changes-switched-off`
@@ -183,6 +204,8 @@ pub enum Code {
     EndpointBlocked,
     /// `executed-answer-withheld`
     ExecutedAnswerWithheld,
+    /// `explicit-parameter-required`
+    ExplicitParameterRequired,
     /// `head-too-large`
     HeadTooLarge,
     /// `idempotency-in-flight`
@@ -217,6 +240,8 @@ pub enum Code {
     Overloaded,
     /// `permission-missing`
     PermissionMissing,
+    /// `refund-amount-unknown`
+    RefundAmountUnknown,
     /// `target-too-long`
     TargetTooLong,
     /// `unknown-endpoint`
@@ -231,10 +256,11 @@ pub enum Code {
 
 impl Code {
     /// All codes, in alphabetical order.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 35] = [
         Self::AnswerTooLarge,
         Self::AnswerUnreadable,
         Self::BodyNotAllowed,
+        Self::CapReached,
         Self::ChangeNotExecuted,
         Self::ChangesSwitchedOff,
         Self::ConfinedCredentialRequired,
@@ -242,6 +268,7 @@ impl Code {
         Self::CredentialRefused,
         Self::EndpointBlocked,
         Self::ExecutedAnswerWithheld,
+        Self::ExplicitParameterRequired,
         Self::HeadTooLarge,
         Self::IdempotencyInFlight,
         Self::IdempotencyMismatch,
@@ -259,6 +286,7 @@ impl Code {
         Self::OutcomeUnknown,
         Self::Overloaded,
         Self::PermissionMissing,
+        Self::RefundAmountUnknown,
         Self::TargetTooLong,
         Self::UnknownEndpoint,
         Self::UnknownParameter,
@@ -273,6 +301,7 @@ impl Code {
             Self::AnswerTooLarge => "answer-too-large",
             Self::AnswerUnreadable => "answer-unreadable",
             Self::BodyNotAllowed => "body-not-allowed",
+            Self::CapReached => "cap-reached",
             Self::ChangeNotExecuted => "change-not-executed",
             Self::ChangesSwitchedOff => "changes-switched-off",
             Self::ConfinedCredentialRequired => "confined-credential-required",
@@ -280,6 +309,7 @@ impl Code {
             Self::CredentialRefused => "credential-refused",
             Self::EndpointBlocked => "endpoint-blocked",
             Self::ExecutedAnswerWithheld => "executed-answer-withheld",
+            Self::ExplicitParameterRequired => "explicit-parameter-required",
             Self::HeadTooLarge => "head-too-large",
             Self::IdempotencyInFlight => "idempotency-in-flight",
             Self::IdempotencyMismatch => "idempotency-mismatch",
@@ -297,6 +327,7 @@ impl Code {
             Self::OutcomeUnknown => "outcome-unknown",
             Self::Overloaded => "overloaded",
             Self::PermissionMissing => "permission-missing",
+            Self::RefundAmountUnknown => "refund-amount-unknown",
             Self::TargetTooLong => "target-too-long",
             Self::UnknownEndpoint => "unknown-endpoint",
             Self::UnknownParameter => "unknown-parameter",
@@ -326,6 +357,9 @@ impl Rejection {
             Self::IdempotencyNotOffered => Code::IdempotencyNotOffered,
             Self::ChangeNotExecuted => Code::ChangeNotExecuted,
             Self::ChangesSwitchedOff => Code::ChangesSwitchedOff,
+            Self::CapReached { .. } => Code::CapReached,
+            Self::RefundAmountUnknown => Code::RefundAmountUnknown,
+            Self::UnsaidParameter { .. } => Code::ExplicitParameterRequired,
             Self::KeyRefused(_) => Code::KeyRefused,
             Self::UnknownEndpoint => Code::UnknownEndpoint,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
@@ -420,6 +454,18 @@ impl Rejection {
                 format!("This path works with {} only.", list(methods.iter().map(|method| method.as_str())))
             }
             Self::UnknownParameter { name, meant } => unknown_parameter(name.as_deref(), meant.as_deref()),
+            Self::UnsaidParameter { name, values } => {
+                let values: Vec<String> = values.iter().map(|value| format!("`{name}={value}`")).collect();
+                let said = if values.is_empty() { format!("`{name}`") } else { either(values.iter().map(String::as_str)) };
+                format!("ClickBank moves money or not by what `{name}` says, also where it is left out. Say {said}.")
+            }
+            Self::CapReached { cap, nickname, retry_after } => cap_reached(*cap, nickname.as_deref(), *retry_after),
+            Self::RefundAmountUnknown => {
+                "A cap bounds how much money may be refunded in an hour, and ClickBank does not tell how much this would be, so it \
+                 was not sent. Refund with POST /rest/1.3/tickets/{receipt}?type=rfnd, of which it does, and change a product \
+                 with applyProratedRefund=false; or have the operator lift the cap refunded_usd_per_hour."
+                    .to_owned()
+            }
             Self::NotAcceptable(answers) => {
                 format!("This endpoint answers with {}; say so in Accept, or leave Accept out.", list(media_types(*answers)))
             }
@@ -620,6 +666,7 @@ impl From<CallError> for Rejection {
             CallError::Credential => Self::EndpointBlocked,
             CallError::UnknownParameter { name, meant } => Self::UnknownParameter { name, meant },
             CallError::RepeatedParameter(name) => Self::Malformed(Malformed::RepeatedParameter(name)),
+            CallError::UnsaidParameter { name, values } => Self::UnsaidParameter { name, values },
             CallError::MissingParameter(name) => Self::Malformed(Malformed::MissingParameter(name)),
             CallError::Value { name, expected } => Self::Malformed(Malformed::Value { name, expected }),
         }
@@ -643,6 +690,21 @@ fn unknown_parameter(name: Option<&str>, meant: Option<&str>) -> String {
             .to_owned(),
     };
     format!("{what} {mend}")
+}
+
+fn cap_reached(cap: Cap, nickname: Option<&str>, retry_after: Option<Duration>) -> String {
+    let whose = nickname.map_or_else(|| "with this key".to_owned(), |nickname| format!("on `{nickname}`"));
+    let so = match (cap.limit, retry_after) {
+        (0, _) => "so there can be none",
+        (_, None) => "and this alone would be more",
+        (_, Some(_)) => "and it would be more with this one",
+    };
+    let wait = if retry_after.is_some() { "Try again after the time in Retry-After, or have" } else { "Have" };
+    let place = match nickname {
+        Some(nickname) => format!("under [caps.{nickname}] in gateway.toml"),
+        None => format!("with `clickbank-gateway key edit NAME --cap {}=…`", cap.kind),
+    };
+    format!("There may be {cap} {whose}, {so}. It was not sent. {wait} the operator raise {}, {place}.", cap.kind)
 }
 
 fn permission_missing(needed: PermissionSet, missing: PermissionSet) -> String {

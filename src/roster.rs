@@ -42,6 +42,9 @@ pub struct Caller {
     pub expires: Option<Timestamp>,
     /// Another one when its key has been replaced.
     pub mark: String,
+    /// How much may be changed with its key.
+    #[serde(default)]
+    pub caps: BTreeMap<String, String>,
     /// Permissions, each with nicknames or *All Accounts*.
     pub grants: BTreeMap<String, BTreeSet<String>>,
     /// Which of [`Roster::passing`]; none of it for a key that does not count.
@@ -88,6 +91,7 @@ impl Roster {
                 status: key.status.as_str().to_owned(),
                 expires: key.expires,
                 mark: mark(&key.digest),
+                caps: policy.caps.of_key(caller).iter().map(|cap| (cap.kind.to_string(), cap.limit_text())).collect(),
                 grants: grants.collect(),
                 passing: number,
             });

@@ -21,7 +21,7 @@ use crate::domain::matrix::Policy;
 use crate::health::{Health, serve_health};
 use crate::keys::expiry::Said;
 use crate::last_use::LastUse;
-use crate::ledger::{Ledger, Moment, OpenError};
+use crate::ledger::{CapCounter, Ledger, Moment, OpenError};
 use crate::limit::{Pace, Quota};
 use crate::listen::{Access, Listener};
 use crate::metrics::exposition::{Exposition, Running};
@@ -124,7 +124,8 @@ impl Gateway {
         let health = Arc::new(Health::default());
         let fixed = Fixed::of(&config);
         let tls = config.listen.tls.map(|tls| Arc::new(ArcSwap::new(tls)));
-        let shared = Shared { quota: Arc::new(quota), ledger, ..Shared::new(Arc::new(config.snapshot)) };
+        let caps = ledger.as_ref().map_or_else(CapCounter::in_memory, |ledger| ledger.caps().clone());
+        let shared = Shared { quota: Arc::new(quota), ledger, caps, ..Shared::new(Arc::new(config.snapshot)) };
         if config.state.as_ref().is_some_and(|directory| directory.join(SWITCH).exists()) {
             shared.departures.stop(true);
             tracing::warn!(

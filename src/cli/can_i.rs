@@ -8,6 +8,7 @@ use crate::config::Secrets;
 use crate::domain::call::Call;
 use crate::domain::credential::CredentialId;
 use crate::domain::decision::{Allowance, Decision, Proof, Safeguard};
+use crate::domain::endpoint::Changes;
 use crate::domain::matrix::Named;
 use crate::keys::KeyFault;
 use crate::rejection::Rejection;
@@ -56,6 +57,9 @@ struct Answer {
     /// What is asked of ClickBank before the call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     looks_up: Vec<AskedFirst>,
+    /// How much may be changed, for a call that changes something.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    caps: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +96,7 @@ impl CanI {
             ),
             ("adds", Some(answer.adds.join("&")).filter(|added| !added.is_empty())),
             ("looks up", Some(joined(&answer.looks_up)).filter(|asked| !asked.is_empty())),
+            ("caps", Some(answer.caps.join("; ")).filter(|caps| !caps.is_empty())),
         ] {
             if let Some(value) = value {
                 text.push_str(&format!("     {} {value}\n", styled(&format!("{label:10}"), Style::Dim, colour)));
@@ -119,6 +124,7 @@ impl CanI {
             confined: None,
             adds: Vec::new(),
             looks_up: Vec::new(),
+            caps: Vec::new(),
         };
         if let Err(fault) = snapshot.keys.identify(&key.digest, Timestamp::now()) {
             answer.reason = Rejection::KeyRefused(fault).code().as_str();
@@ -156,6 +162,14 @@ impl CanI {
                 answer.nicknames = names(&nicknames);
                 answer.credential = credential.map(|id: CredentialId| policy.credentials.name(id).to_owned());
                 answer.confined = resolution.choice.map(|choice| choice.confined).filter(|_| credential.is_some());
+                if endpoint.changes != Changes::Nothing {
+                    let counted = policy.caps.counted(caller, &nicknames, call.effects(endpoint));
+                    let told = counted.map(|(whose, cap)| match whose {
+                        Some(nickname) => format!("{cap} on {}", policy.nicknames.name(nickname)),
+                        None => format!("{cap} with this key"),
+                    });
+                    answer.caps = told.collect();
+                }
                 let credential_named = |id| policy.credentials.name(id).to_owned();
                 match safeguard {
                     Safeguard::RequestConfined(nickname) => {

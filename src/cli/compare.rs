@@ -122,6 +122,14 @@ fn notes(before: &Caller, after: &Caller) -> Vec<String> {
         let shown = |time: Option<Timestamp>| time.map_or_else(|| "never".to_owned(), |time| time.to_string());
         notes.push(format!("expired {}, expires {}", shown(before.expires), shown(after.expires)));
     }
+    let kinds: BTreeSet<&String> = before.caps.keys().chain(after.caps.keys()).collect();
+    for kind in kinds {
+        let [was, is] = [before, after].map(|caller| caller.caps.get(kind));
+        if was != is {
+            let shown = |limit: Option<&String>| limit.map_or("without limit", String::as_str).to_owned();
+            notes.push(format!("{kind} was {}, is {}", shown(was), shown(is)));
+        }
+    }
     if before.mark != after.mark {
         notes.push("has another key".to_owned());
     }

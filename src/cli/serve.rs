@@ -86,7 +86,7 @@ impl Serve {
         }
         if config.state.is_none() {
             tracing::info!(
-                "the count of the day's requests is kept in memory only, since no `state` directory is configured"
+                "the day's requests and what caps count are kept in memory only, since no `state` directory is configured"
             );
         }
         let upstream = config.upstream.authority.to_string();

@@ -1,7 +1,7 @@
 //! Endpoints as TOML: the built-in catalogue, and the `[[endpoint]]` tables that extend it.
 
 use crate::domain::endpoint::{
-    AnswerTypes, Changes, Endpoint, Method, Owner, OwnerField, Parameter, PathTemplate, PathValue, Rows,
+    AnswerTypes, Changes, Endpoint, Method, Owner, OwnerField, Parameter, PathTemplate, PathValue, Rows, When,
 };
 use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::target::API_PREFIX;
@@ -27,6 +27,7 @@ pub(super) fn read(entry: &Entry<'_>, added: bool) -> Option<Endpoint> {
     let rows = form.take("rows");
     let paged = form.take("paged");
     let parameters = form.take("parameters");
+    let (refunds, cancels) = (form.take("refunds"), form.take("cancels"));
     form.finish();
 
     let name = name.and_then(|entry| read_name(&entry));
@@ -83,6 +84,12 @@ pub(super) fn read(entry: &Entry<'_>, added: bool) -> Option<Endpoint> {
         path_entry?.error("an open document changes nothing", "add `changes = \"nothing\"`");
         return None;
     }
+    let when = |entry: Option<Entry<'_>>, otherwise| {
+        entry.map_or(Some(otherwise), |entry| read_when(&entry, changes, &parameters))
+    };
+    // What moves money in a way that nobody has told may well refund.
+    let untold = if added && changes == Changes::Money { When::Always } else { When::Never };
+    let (refunds, cancels) = (when(refunds, untold), when(cancels, When::Never));
     Some(Endpoint {
         name: name?,
         method: method?,
@@ -94,6 +101,8 @@ pub(super) fn read(entry: &Entry<'_>, added: bool) -> Option<Endpoint> {
         rows: rows?,
         parameters,
         paged: paged?,
+        refunds: refunds?,
+        cancels: cancels?,
         added,
     })
 }
@@ -159,21 +168,22 @@ fn read_parameters(entry: &Entry<'_>) -> Option<Vec<Parameter>> {
 fn read_parameter(entry: &Entry<'_>) -> Option<Parameter> {
     if entry.if_text().is_some() {
         let name = read_parameter_name(entry)?;
-        let (required, repeats, searches, prose, values) = (false, false, false, false, Vec::new());
-        return Some(Parameter { name, required, repeats, searches, prose, values });
+        let [required, repeats, searches, prose, explicit] = [false; 5];
+        return Some(Parameter { name, required, repeats, searches, prose, explicit, values: Vec::new() });
     }
     let mut form = entry.form()?;
     let name = form.require("name", "say `name = \"…\"`");
-    let [required, repeats, searches, prose] = ["required", "repeats", "searches", "prose"]
+    let [required, repeats, searches, prose, explicit] = ["required", "repeats", "searches", "prose", "explicit"]
         .map(|flag| form.take(flag).map_or(Some(false), |entry| entry.boolean()));
     let values = form.take("values").map_or(Some(Vec::new()), |entry| read_texts(&entry));
     form.finish();
     Some(Parameter {
         name: read_parameter_name(&name?)?,
-        required: required?,
+        required: required? || explicit?,
         repeats: repeats?,
         searches: searches?,
         prose: prose?,
+        explicit: explicit?,
         values: values?,
     })
 }
@@ -198,6 +208,42 @@ pub(super) fn check_parameter_name(entry: &Entry<'_>, name: &str) -> bool {
 
 fn read_texts(entry: &Entry<'_>) -> Option<Vec<String>> {
     entry.list()?.iter().map(|entry| entry.text().map(str::to_owned)).collect()
+}
+
+/// Reads in which calls something happens.
+fn read_when(entry: &Entry<'_>, changes: Changes, parameters: &[Parameter]) -> Option<When> {
+    if changes == Changes::Nothing {
+        entry.error("is said of an endpoint that changes nothing", "remove it, or correct `changes`");
+        return None;
+    }
+    if entry.is_boolean() {
+        return entry.boolean().map(|always| if always { When::Always } else { When::Never });
+    }
+    if !entry.is_list() {
+        entry.error(
+            "is neither true or false nor a list",
+            "write `true`, `false`, or a list of PARAMETER=VALUE such as `[\"type=rfnd\"]`",
+        );
+        return None;
+    }
+    let mut values = Vec::new();
+    for entry in entry.list()? {
+        let text = entry.text()?;
+        let found = text.split_once('=').and_then(|(name, value)| {
+            let (position, parameter) = parameters.iter().enumerate().find(|(_, it)| it.name == name)?;
+            (parameter.values.iter().any(|other| other == value) && !parameter.repeats)
+                .then(|| (position, value.to_owned()))
+        });
+        let Some(found) = found else {
+            entry.error(
+                format!("`{}` is no parameter of this endpoint with one of its `values`", shown(text)),
+                "name a parameter that does not repeat, and one of the values listed for it",
+            );
+            return None;
+        };
+        values.push(found);
+    }
+    Some(When::With(values))
 }
 
 fn read_owner(entry: &Entry<'_>, path: &PathTemplate, parameters: &[Parameter]) -> Option<Owner> {

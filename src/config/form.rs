@@ -238,6 +238,11 @@ impl<'a> Entry<'a> {
         parsed
     }
 
+    /// Whether it is yes or no.
+    pub(super) const fn is_boolean(&self) -> bool {
+        matches!(self.value, DeValue::Boolean(_))
+    }
+
     /// Yes or no.
     pub(super) fn boolean(&self) -> Option<bool> {
         match self.value {

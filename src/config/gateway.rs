@@ -17,6 +17,7 @@ use crate::probe::Probes;
 use crate::snapshot::Snapshot;
 use crate::tls;
 
+use super::caps;
 use super::file::{self, Unusable};
 use super::form::{self, Entry, Form, shown};
 use super::policy::{read_path_to_secret, warn_of_readers};
@@ -91,6 +92,7 @@ fn read(
     let limits = read_limits(form.take("limits").as_ref());
     let probes = read_probes(form.take("probes").as_ref());
     let changes = read_changes(form.take("changes").as_ref());
+    let caps_entry = form.take("caps");
     let nicknames =
         form.require("nicknames", "add `[nicknames]` with a line for each account, such as `acme = \"seller\"`");
     let credentials = form.require("credentials", "add `[credentials.NAME]` for each ClickBank key");
@@ -108,8 +110,10 @@ fn read(
     policy::read_extra_parameters(extra_parameters.as_ref(), &mut catalogue);
 
     let keys_file = keys_file?;
-    let (keys, matrix) = keys::load(&keys_file, keys_entry.as_ref(), &declared, findings)?;
-    let policy = Policy { catalogue, nicknames: declared.nicknames, credentials, matrix, changes: changes? };
+    let (keys, matrix, mut caps) = keys::load(&keys_file, keys_entry.as_ref(), &declared, findings)?;
+    caps::read_of_nicknames(caps_entry.as_ref(), &declared, &mut caps);
+    let nicknames = declared.nicknames;
+    let policy = Policy { catalogue, nicknames, credentials, matrix, changes: changes?, caps };
     Some(Config {
         file: path.to_owned(),
         keys_file,

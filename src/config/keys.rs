@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use crate::domain::caps::{CapTable, Caps};
 use crate::domain::credential::ScopeByPermission;
 use crate::domain::matrix::{Matrix, MatrixBuilder};
 use crate::domain::secret::{KEY_PREFIX, KeyDigest, has_secret};
 use crate::keys::{Key, KeyId, KeyName, KeyNameError, Keys, KeysBuilder, Note, NoteError, Previous, Status, sections};
 
+use super::caps;
 use super::file::{self, Unusable};
 use super::form::{self, Entry, Form, shown};
 use super::policy::{Declared, read_scopes};
@@ -25,7 +27,7 @@ pub(super) fn load(
     named: Option<&Entry<'_>>,
     nicknames: &Declared,
     findings: &RefCell<Findings>,
-) -> Option<(Keys, Matrix)> {
+) -> Option<(Keys, Matrix, CapTable)> {
     let text = match named {
         None => file::read_or_report(path, findings)?,
         Some(entry) => file::read(path, findings)
@@ -38,13 +40,18 @@ pub(super) fn load(
 }
 
 /// Reads a key file's text.
-pub(super) fn read(path: &Path, text: &str, nicknames: &Declared, findings: &RefCell<Findings>) -> (Keys, Matrix) {
+pub(super) fn read(
+    path: &Path,
+    text: &str,
+    nicknames: &Declared,
+    findings: &RefCell<Findings>,
+) -> (Keys, Matrix, CapTable) {
     if let Some(read) = read_in_pieces(path, text, nicknames) {
         return read;
     }
     let mut reader = Reader::default();
     form::read(path, text, findings, |form| reader.read(form, nicknames));
-    (reader.keys.build(), reader.matrix.build())
+    (reader.keys.build(), reader.matrix.build(), reader.caps)
 }
 
 /// From how many bytes on a key file is read in pieces of about this size.
@@ -52,7 +59,7 @@ const PIECE: usize = 256 << 10;
 
 /// Reads a large key file a piece at a time, which takes a fraction of the memory. `None` when anything at all is to be said
 /// about it, or it is not plainly one table behind the other: then it has to be read as a whole.
-fn read_in_pieces(path: &Path, text: &str, nicknames: &Declared) -> Option<(Keys, Matrix)> {
+fn read_in_pieces(path: &Path, text: &str, nicknames: &Declared) -> Option<(Keys, Matrix, CapTable)> {
     let findings = RefCell::new(Findings::default());
     let mut reader = Reader { compares_later: true, ..Reader::default() };
     for piece in pieces(text, PIECE)? {
@@ -62,7 +69,7 @@ fn read_in_pieces(path: &Path, text: &str, nicknames: &Declared) -> Option<(Keys
         }
     }
     let (keys, matrix) = (reader.keys.build(), reader.matrix.build());
-    keys.are_distinct().then_some((keys, matrix))
+    keys.are_distinct().then_some((keys, matrix, reader.caps))
 }
 
 /// Pieces of a key file that mean the same one by one as together: each has all the tables of its keys. `None` for a small
@@ -104,6 +111,7 @@ fn pieces(text: &str, size: usize) -> Option<Vec<&str>> {
 struct Reader {
     keys: KeysBuilder,
     matrix: MatrixBuilder,
+    caps: CapTable,
     /// Ids and digests are compared when all have been read.
     compares_later: bool,
 }
@@ -113,8 +121,9 @@ impl Reader {
         let tables = form.take("keys").and_then(|entry| entry.form()).map(|mut form| form.rest()).unwrap_or_default();
         let mut seen = if self.compares_later { None } else { Some(Seen::with_capacity(tables.len())) };
         for (name, entry) in &tables {
-            if let Some((key, grants)) = read_key(name, entry, nicknames, &mut seen) {
+            if let Some((key, grants, caps)) = read_key(name, entry, nicknames, &mut seen) {
                 let caller = self.matrix.push(&grants);
+                self.caps.set_key(caller, caps);
                 self.keys.push(caller, &key);
             }
         }
@@ -138,7 +147,7 @@ fn read_key<'a>(
     entry: &Entry<'a>,
     nicknames: &Declared,
     seen: &mut Option<Seen<'a>>,
-) -> Option<(Key<'a>, ScopeByPermission)> {
+) -> Option<(Key<'a>, ScopeByPermission, Caps)> {
     let parsed_name = KeyName::parse(name);
     if let Err(KeyNameError) = parsed_name {
         entry.error(format!("`{}` is no name: {KeyNameError}", shown(name)), "rename it");
@@ -153,6 +162,7 @@ fn read_key<'a>(
     let digest = form.require("digest", LOST);
     let previous = form.take("previous");
     let grants = form.take("grants");
+    let caps = form.take("caps");
     form.finish();
 
     let id = id.and_then(|entry| read_id(&entry, name, seen));
@@ -173,6 +183,7 @@ fn read_key<'a>(
         Some(entry) => read_scopes(&mut entry.form()?, nicknames),
         None => ScopeByPermission::default(),
     };
+    let caps = caps.map_or(Some(Caps::default()), |entry| caps::read(&entry));
     let key = Key {
         id: id?,
         name: parsed_name.ok()?,
@@ -184,7 +195,7 @@ fn read_key<'a>(
         digest: digest?,
         previous: previous?,
     };
-    Some((key, grants))
+    Some((key, grants, caps?))
 }
 
 fn read_id<'a>(entry: &Entry<'a>, name: &'a str, seen: &mut Option<Seen<'a>>) -> Option<KeyId<'a>> {
@@ -301,7 +312,7 @@ mod tests {
             )
         };
         let text = file(&plain);
-        let (pieced, _) = read_in_pieces(path, &text, &nicknames).expect("it is large and plain");
+        let (pieced, ..) = read_in_pieces(path, &text, &nicknames).expect("it is large and plain");
         let findings = RefCell::default();
         let mut reader = Reader::default();
         form::read(path, &text, &findings, |form| reader.read(form, &nicknames));

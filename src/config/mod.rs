@@ -16,6 +16,7 @@ use crate::domain::secret::AdminToken;
 use crate::keys::Keys;
 use crate::snapshot::Snapshot;
 
+mod caps;
 mod endpoint;
 mod file;
 mod form;
@@ -238,9 +239,10 @@ pub fn built_in_endpoints() -> Result<Vec<Endpoint>, Findings> {
 pub fn check_keys(name: &Path, text: &str, nicknames: &Nicknames) -> Result<(Keys, Matrix), Findings> {
     let findings = RefCell::new(Findings::default());
     let read = keys::read(name, text, &policy::Declared::new(nicknames.clone()), &findings);
+    let (keys, matrix, _) = read;
     let mut findings = findings.into_inner();
     findings.sort(name);
-    if findings.errors.is_empty() { Ok(read) } else { Err(findings) }
+    if findings.errors.is_empty() { Ok((keys, matrix)) } else { Err(findings) }
 }
 
 #[cfg(test)]

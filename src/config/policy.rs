@@ -38,7 +38,7 @@ impl Declared {
         self.all_doubtful = true;
     }
 
-    fn doubts(&self, name: &str) -> bool {
+    pub(super) fn doubts(&self, name: &str) -> bool {
         self.all_doubtful || self.doubtful.contains(&name.to_ascii_lowercase())
     }
 }

@@ -1,8 +1,9 @@
 //! A request as it was understood: one endpoint and its values. The decision is taken on this form, and this same form
 //! is what goes upstream.
 
+use super::caps::Effects;
 use super::catalogue::{Catalogue, ExtraParameter, Route};
-use super::endpoint::{Endpoint, EndpointId, Method, Owner, Party, PathValue, Segment, is_receipt};
+use super::endpoint::{Endpoint, EndpointId, Method, Owner, Party, PathValue, Segment, When, is_receipt};
 use super::nickname::Nickname;
 use super::secret::{KEY_PREFIX, has_secret};
 use super::target::{self, API_PREFIX, MAX_TARGET_LENGTH, TargetError};
@@ -42,6 +43,13 @@ pub enum CallError {
     RepeatedParameter(String),
     /// A parameter that has to be there is not.
     MissingParameter(String),
+    /// A parameter that has an effect where it is left out is left out.
+    UnsaidParameter {
+        /// Its name.
+        name: String,
+        /// What may be said; nothing when it is open.
+        values: Vec<String>,
+    },
     /// A value that cannot be accepted.
     Value {
         /// The parameter's name.
@@ -97,6 +105,13 @@ impl Call {
         {
             let name = endpoint.parameters.get(position).map(|parameter| parameter.name.clone());
             return Err(CallError::MissingParameter(name.unwrap_or_default()));
+        }
+        let mut all = endpoint.parameters.iter().enumerate();
+        if let Some((_, unsaid)) =
+            all.find(|(position, parameter)| parameter.explicit && call.value_at(*position).is_none())
+        {
+            let (name, values) = (unsaid.name.clone(), unsaid.values.clone());
+            return Err(CallError::UnsaidParameter { name, values });
         }
         // Encoding anew makes three characters of one at the most, so a short target need not be measured.
         if request_target.len() > MAX_TARGET_LENGTH / 3 && call.target(endpoint).len() > MAX_TARGET_LENGTH {
@@ -182,6 +197,17 @@ impl Call {
     #[must_use]
     pub fn value_at(&self, position: usize) -> Option<&str> {
         self.parameters.iter().find(|(other, _)| *other == position).map(|(_, value)| value.as_str())
+    }
+
+    /// Which caps it counts towards. `endpoint` is the one with number [`Call::endpoint`].
+    #[must_use]
+    pub fn effects(&self, endpoint: &Endpoint) -> Effects {
+        let happens = |when: &When| match when {
+            When::Never => false,
+            When::Always => true,
+            When::With(values) => values.iter().any(|(position, value)| self.value_at(*position) == Some(value)),
+        };
+        Effects { refunds: happens(&endpoint.refunds), cancels: happens(&endpoint.cancels) }
     }
 
     /// Whether the parameter at this position is there and is exactly one receipt.

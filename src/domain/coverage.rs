@@ -70,6 +70,7 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use super::super::caps::CapTable;
     use super::super::catalogue::Catalogue;
     use super::super::credential::{Credentials, ScopeByPermission};
     use super::super::decision::ChangeRules;
@@ -105,6 +106,7 @@ mod tests {
             matrix: Matrix::new(callers.iter().map(|grants| scopes(&nicknames, grants))),
             nicknames,
             changes: ChangeRules::default(),
+            caps: CapTable::default(),
         };
         let missing = policy.missing_credentials(policy.matrix.callers());
         let in_words = missing.iter().map(|missing| {

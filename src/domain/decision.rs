@@ -7,7 +7,7 @@ use std::mem::{Discriminant, discriminant};
 
 use super::call::{Call, confining};
 use super::credential::{Choice, CredentialId, Witness};
-use super::endpoint::{Changes, Endpoint, Method, Owner, Party};
+use super::endpoint::{Changes, Endpoint, Method, Owner, Party, When};
 use super::matrix::{CallerId, Named, Policy, Resolution};
 use super::nickname::{NicknameId, NicknameKind, NicknameSet, Scope};
 use super::permission::{Permission, PermissionSet};
@@ -286,7 +286,9 @@ impl Policy {
             if matches!(asks_as(endpoint, call), Role::Known(Party::Affiliate) | Role::Unknown) && !exact {
                 return Err(confined_required(Unconfined::AffiliateRole));
             }
-            let proof = self.proof_besides(endpoint, choice.credential).map_err(confined_required)?;
+            let effects = call.effects(endpoint);
+            let to_count = self.caps.need_owner(caller, &resolution.effective, effects);
+            let proof = self.proof_besides(endpoint, to_count, choice.credential).map_err(confined_required)?;
             // What is proven of the order itself need not be concluded from the credential's reach.
             let verify = proof.is_none() && self.has_to_be_verified(endpoint, call, choice.credential);
             Safeguard::Confined { verify, proof }
@@ -319,14 +321,24 @@ impl Policy {
     }
 
     /// What is looked up although the credential is confined: of a call that moves money, ClickBank's word alone is not
-    /// taken for it.
-    fn proof_besides(&self, endpoint: &Endpoint, credential: CredentialId) -> Result<Option<Proof>, Unconfined> {
+    /// taken for it, and some changes cannot be counted otherwise.
+    fn proof_besides(
+        &self,
+        endpoint: &Endpoint,
+        to_count: bool,
+        credential: CredentialId,
+    ) -> Result<Option<Proof>, Unconfined> {
         let subject = match endpoint.owner {
             Owner::Receipt(variable) => Subject::Receipt(variable),
             Owner::Ticket(variable) => Subject::Ticket(variable),
             _ => return Ok(None),
         };
-        if endpoint.changes != Changes::Money || self.changes.owner_check == OwnerCheck::TrustClickBank {
+        let wanted = match endpoint.changes {
+            Changes::Nothing => false,
+            Changes::Something => to_count,
+            Changes::Money => to_count || self.changes.owner_check == OwnerCheck::Always,
+        };
+        if !wanted {
             return Ok(None);
         }
         self.proof(endpoint, subject, credential).map(Some)
@@ -466,6 +478,8 @@ pub(super) struct Kind {
     shows_owner: bool,
     shows_receipt: bool,
     is_paged: bool,
+    /// Whether some calls count towards caps that others do not.
+    counts: [bool; 2],
 }
 
 impl Kind {
@@ -477,6 +491,7 @@ impl Kind {
             shows_owner: shows_owner(endpoint),
             shows_receipt: shows_receipt(endpoint),
             is_paged: endpoint.paged,
+            counts: [&endpoint.refunds, &endpoint.cancels].map(|when| *when != When::Never),
         }
     }
 }
@@ -491,9 +506,9 @@ fn shows_receipt(endpoint: &Endpoint) -> bool {
     endpoint.method != Method::Head && endpoint.rows.as_ref().is_some_and(|rows| rows.receipt.is_some())
 }
 
-/// A change on a receipt or ticket needs its owner proven first.
 #[cfg(test)]
 mod tests {
+    use super::super::caps::CapTable;
     use super::super::catalogue::Catalogue;
     use super::super::credential::{Credentials, ScopeByPermission};
     use super::super::endpoint::Rows;
@@ -524,6 +539,7 @@ mod tests {
             credentials: Credentials::new([("wide".to_owned(), everything(&both))]),
             matrix: Matrix::new([everything(&mine)]),
             changes: ChangeRules::default(),
+            caps: CapTable::default(),
         };
         let (_, endpoint) = policy.catalogue.iter().next().unwrap();
         let path = endpoint.path.to_string().replace("{receipt}", "ABCD1234").replace("{id}", "1");
@@ -579,6 +595,7 @@ mod tests {
             credentials: Credentials::new([("a".to_owned(), row(reach))]),
             matrix: Matrix::new([row(&Permission::ALL)]),
             changes,
+            caps: CapTable::default(),
         };
         let decided = |reach: &[Permission], changes, method: &str, path: &str| {
             let policy = policy(reach, changes);
@@ -715,6 +732,7 @@ mod tests {
             credentials: Credentials::new([("both".to_owned(), products(&[a, b]))]),
             matrix: Matrix::new([products(&[a])]),
             changes: ChangeRules::default(),
+            caps: CapTable::default(),
         };
         let caller = policy.matrix.callers().next().unwrap();
         for (site, expected) in [("a", false), ("b", true), ("c", true)] {

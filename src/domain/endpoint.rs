@@ -83,6 +83,10 @@ pub struct Endpoint {
     pub parameters: Vec<Parameter>,
     /// Whether it honours the `Page` header.
     pub paged: bool,
+    /// Which calls give money back, or may lead to it.
+    pub refunds: When,
+    /// Which calls end a subscription.
+    pub cancels: When,
     /// Whether the configuration added it.
     pub added: bool,
 }
@@ -239,6 +243,18 @@ impl Party {
     }
 }
 
+/// In which calls something happens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// In none.
+    #[default]
+    Never,
+    /// In all.
+    Always,
+    /// In those with one of these values of parameters, by position in [`Endpoint::parameters`].
+    With(Vec<(usize, String)>),
+}
+
 /// A query parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -252,6 +268,8 @@ pub struct Parameter {
     pub searches: bool,
     /// It is free text, and may have line breaks.
     pub prose: bool,
+    /// Left out, it has an effect of its own, so it has to be said.
+    pub explicit: bool,
     /// The only values it may have; empty when it is open.
     pub values: Vec<String>,
 }

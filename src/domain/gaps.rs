@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::call::Call;
+use super::caps::Caps;
 use super::credential::CredentialId;
 use super::decision::{Decision, Denial, Kind};
 use super::endpoint::{Endpoint, EndpointId, Owner, PathValue, Segment};
@@ -104,10 +105,10 @@ impl Policy {
     pub fn hindrances(&self, callers: impl IntoIterator<Item = CallerId>) -> Hindrances {
         // Most callers are granted what others are, too.
         let mut alike: Vec<Vec<CallerId>> = Vec::new();
-        let mut known: HashMap<[Scope; Permission::COUNT], usize> = HashMap::new();
+        let mut known: HashMap<([Scope; Permission::COUNT], Caps), usize> = HashMap::new();
         for caller in callers {
             let grants = Permission::ALL.map(|permission| self.matrix.grant(caller, permission));
-            let group = *known.entry(grants).or_insert(alike.len());
+            let group = *known.entry((grants, self.caps.of_key(caller))).or_insert(alike.len());
             match alike.get_mut(group) {
                 Some(group) => group.push(caller),
                 None => alike.push(vec![caller]),
@@ -146,10 +147,10 @@ impl Policy {
     pub fn passing(&self, callers: impl IntoIterator<Item = CallerId>) -> HashMap<CallerId, Arc<Passing>> {
         let kinds = self.kinds();
         // Most callers are granted what others are, too.
-        let mut known: HashMap<[Scope; Permission::COUNT], Arc<Passing>> = HashMap::new();
+        let mut known: HashMap<([Scope; Permission::COUNT], Caps), Arc<Passing>> = HashMap::new();
         let of = |caller: CallerId| {
             let grants = Permission::ALL.map(|permission| self.matrix.grant(caller, permission));
-            let passing = known.entry(grants).or_insert_with(|| {
+            let passing = known.entry((grants, self.caps.of_key(caller))).or_insert_with(|| {
                 let of_kinds = kinds.iter().flat_map(|(kind, endpoints)| {
                     let named = self.passes_about(caller, kind);
                     let unnamed = !matches!(kind.owner, Owner::Parameter(_))
@@ -303,6 +304,7 @@ fn plain_target(endpoint: &Endpoint, nickname: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::caps::CapTable;
     use super::super::catalogue::Catalogue;
     use super::super::credential::{Credentials, ScopeByPermission};
     use super::super::decision::ChangeRules;
@@ -348,6 +350,7 @@ mod tests {
             credentials,
             matrix,
             changes: ChangeRules::default(),
+            caps: CapTable::default(),
         }
     }
 

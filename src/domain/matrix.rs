@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::call::Call;
+use super::caps::CapTable;
 use super::catalogue::Catalogue;
 use super::credential::{Choice, Credentials, ScopeByPermission};
 use super::decision::ChangeRules;
@@ -106,6 +107,8 @@ pub struct Policy {
     pub matrix: Matrix,
     /// What holds for calls that change something.
     pub changes: ChangeRules,
+    /// How much may be changed.
+    pub caps: CapTable,
 }
 
 /// The nickname that a caller names for a call, by header or base path.

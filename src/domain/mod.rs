@@ -7,6 +7,8 @@
 pub mod answer;
 // A request as it was understood: one endpoint and its values.
 pub mod call;
+// How much may be changed in any hour.
+pub mod caps;
 // ClickBank's endpoints, read from the catalogue.
 pub mod catalogue;
 // Which ClickBank keys would confine every caller, and are missing.

@@ -43,6 +43,12 @@ impl Sellers {
         !self.sellers.is_empty() && self.sellers.is_subset(allowed)
     }
 
+    /// Those that are declared.
+    #[must_use]
+    pub const fn nicknames(&self) -> &NicknameSet {
+        &self.sellers
+    }
+
     /// Whether the credential sees no sale under this receipt that a key of `allowed` would not. An answer about the
     /// receipt as a whole depends on all sales that are seen.
     #[must_use]

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::domain::caps::CapKind;
+
 use super::clock::{Clock, Moment};
 use super::record::array;
 use super::store::{Counters, Pending, StoreError};
@@ -20,27 +22,13 @@ const MINUTE: u64 = 60;
 /// The minute that it is, and the 60 before it: an hour ends within a minute.
 const MINUTES_COUNTED: u64 = 61;
 
-/// What a cap limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CapKind {
-    /// Refunds, by their number.
-    Refunds,
-    /// Refunds, by their sum in cents.
-    RefundedCents,
-    /// Cancellations, by their number.
-    Cancellations,
-    /// Changes of any kind, by their number.
-    Changes,
-}
-
-impl CapKind {
-    const fn number(self) -> u8 {
-        match self {
-            Self::Refunds => 1,
-            Self::RefundedCents => 2,
-            Self::Cancellations => 3,
-            Self::Changes => 4,
-        }
+/// The number of a kind on the disk.
+const fn number(kind: CapKind) -> u8 {
+    match kind {
+        CapKind::Refunds => 1,
+        CapKind::RefundedCents => 2,
+        CapKind::Cancellations => 3,
+        CapKind::Changes => 4,
     }
 }
 
@@ -71,7 +59,7 @@ impl CapKey {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        [&[self.kind.number()], self.scope.as_bytes()].concat()
+        [&[number(self.kind)], self.scope.as_bytes()].concat()
     }
 }
 
@@ -232,13 +220,13 @@ impl Spent {
 
 /// Counts changes, for all callers.
 #[derive(Clone, Debug)]
-pub struct Caps {
+pub struct CapCounter {
     counters: Arc<dyn Counters>,
     clock: Arc<Clock>,
 }
 
-impl Caps {
-    /// Caps that a restart forgets, for a gateway without `state`.
+impl CapCounter {
+    /// One that a restart forgets, for a gateway without `state`.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::new(Arc::new(Memory::default()), Arc::default())
@@ -246,6 +234,16 @@ impl Caps {
 
     pub(super) fn new(counters: Arc<dyn Counters>, clock: Arc<Clock>) -> Self {
         Self { counters, clock }
+    }
+
+    /// Whether so much could be spent now of several caps. Nothing is spent.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn check(&self, charges: &[Charge], now: Moment) -> Result<Result<(), Exceeded>, StoreError> {
+        let seconds = self.clock.read(now).trusted;
+        let order = Arc::new(Order { charges: charges.to_vec(), seconds, counted: AtomicBool::new(false) });
+        self.counters.check(order).await
     }
 
     /// Spends of several caps, all or none: before a change is sent. It is durable when this is done.
@@ -286,12 +284,12 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Gives it back: it is certain that nothing was sent. It is given back even if the future is dropped once polled.
+    /// Gives it back: it is certain that nothing was done. It is given back even if nobody waits for the future.
     ///
     /// # Errors
     /// When it cannot be written. Then it may stay spent.
-    pub async fn give_back(self) -> Result<(), StoreError> {
-        self.counters.give_back(Arc::clone(&self.order)).await
+    pub fn give_back(self) -> impl Future<Output = Result<(), StoreError>> + Send + use<> {
+        self.counters.give_back(Arc::clone(&self.order))
     }
 }
 
@@ -339,6 +337,14 @@ impl Counters for Memory {
         })
     }
 
+    fn check(&self, order: Arc<Order>) -> Pending<Result<(), Exceeded>> {
+        self.with(|all| {
+            let placed: Sure<_> = order.place(|cap| Ok(all.get(cap).cloned().unwrap_or_default()));
+            let Ok(placed) = placed;
+            placed.map(drop)
+        })
+    }
+
     fn give_back(&self, order: Arc<Order>) -> Pending<()> {
         self.with(|all| {
             if order.take_back() {
@@ -373,7 +379,7 @@ pub(super) mod tests {
     }
 
     /// The behaviours that all counters share.
-    pub(in crate::ledger) async fn behave(caps: &Caps, start: Instant) {
+    pub(in crate::ledger) async fn behave(caps: &CapCounter, start: Instant) {
         no_hour_holds_more_than_the_limit(caps, start).await;
         all_or_nothing(caps, start).await;
         what_is_given_back_is_free(caps, start).await;
@@ -383,15 +389,15 @@ pub(super) mod tests {
         never_over_the_limit_under_concurrency(caps, start).await;
     }
 
-    async fn reserve(caps: &Caps, charges: &[Charge], now: Moment) -> Result<Reservation, Exceeded> {
+    async fn reserve(caps: &CapCounter, charges: &[Charge], now: Moment) -> Result<Reservation, Exceeded> {
         caps.reserve(charges, now).await.unwrap()
     }
 
-    async fn spent(caps: &Caps, scope: &str, now: Moment) -> u64 {
+    async fn spent(caps: &CapCounter, scope: &str, now: Moment) -> u64 {
         caps.spent(&CapKey::new(CapKind::Refunds, scope), now).await.unwrap()
     }
 
-    async fn no_hour_holds_more_than_the_limit(caps: &Caps, start: Instant) {
+    async fn no_hour_holds_more_than_the_limit(caps: &CapCounter, start: Instant) {
         let one = [charge("hour", 1, 2)];
         drop(reserve(caps, &one, at(start, 59)).await.unwrap());
         drop(reserve(caps, &one, at(start, 60)).await.unwrap());
@@ -406,7 +412,7 @@ pub(super) mod tests {
         assert_eq!(spent(caps, "hour", at(start, 3_660)).await, 2);
     }
 
-    async fn all_or_nothing(caps: &Caps, start: Instant) {
+    async fn all_or_nothing(caps: &CapCounter, start: Instant) {
         let now = at(start, 4_000);
         drop(reserve(caps, &[charge("full", 1, 1)], now).await.unwrap());
         let both = [charge("roomy", 1, 9), charge("full", 1, 1), charge("never", 3, 2)];
@@ -419,9 +425,12 @@ pub(super) mod tests {
         assert!(reserve(caps, &[], now).await.is_ok());
     }
 
-    async fn what_is_given_back_is_free(caps: &Caps, start: Instant) {
+    async fn what_is_given_back_is_free(caps: &CapCounter, start: Instant) {
         let charges = [charge("back", 1, 1), charge("back too", 5, 5)];
+        caps.check(&charges, at(start, 4_000)).await.unwrap().unwrap();
         let reservation = reserve(caps, &charges, at(start, 4_000)).await.unwrap();
+        let exceeded = caps.check(&charges[1..], at(start, 4_060)).await.unwrap().unwrap_err();
+        assert_eq!((exceeded.which, exceeded.retry_after.is_some()), (charges[1].cap.clone(), true));
         assert!(reserve(caps, &charges, at(start, 4_060)).await.is_err());
         reservation.give_back().await.unwrap();
         assert_eq!(spent(caps, "back too", at(start, 4_060)).await, 0);
@@ -429,7 +438,7 @@ pub(super) mod tests {
         assert!(reserve(caps, &charges, at(start, 4_060)).await.is_err());
     }
 
-    async fn amounts_weigh(caps: &Caps, start: Instant) {
+    async fn amounts_weigh(caps: &CapCounter, start: Instant) {
         let now = at(start, 4_000);
         drop(reserve(caps, &[charge("cents", 60, 100)], now).await.unwrap());
         assert!(reserve(caps, &[charge("cents", 41, 100)], now).await.is_err());
@@ -442,7 +451,7 @@ pub(super) mod tests {
         assert!(reserve(caps, &[charge("zero", 1, 0)], now).await.unwrap_err().retry_after.is_none());
     }
 
-    async fn kinds_and_scopes_are_apart(caps: &Caps, start: Instant) {
+    async fn kinds_and_scopes_are_apart(caps: &CapCounter, start: Instant) {
         for kind in [CapKind::Refunds, CapKind::RefundedCents, CapKind::Cancellations, CapKind::Changes] {
             for scope in ["key:apart", "nickname:apart"] {
                 let charge = Charge { cap: CapKey::new(kind, scope), amount: 1, limit: 1 };
@@ -453,7 +462,7 @@ pub(super) mod tests {
         }
     }
 
-    async fn who_does_not_wait_spends_nothing(caps: &Caps, start: Instant) {
+    async fn who_does_not_wait_spends_nothing(caps: &CapCounter, start: Instant) {
         let now = at(start, 5_000);
         let charges = [charge("gone", 1, 3)];
         drop(reserve(caps, &charges, now).await.unwrap());
@@ -470,7 +479,7 @@ pub(super) mod tests {
         assert_eq!(spent(caps, "gone", now).await, 1);
     }
 
-    async fn never_over_the_limit_under_concurrency(caps: &Caps, start: Instant) {
+    async fn never_over_the_limit_under_concurrency(caps: &CapCounter, start: Instant) {
         let now = at(start, 5_000);
         let tasks: Vec<_> = (0..40)
             .map(|number| {
@@ -490,7 +499,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn counters_in_memory_behave() {
-        behave(&Caps::in_memory(), Instant::now()).await;
+        behave(&CapCounter::in_memory(), Instant::now()).await;
     }
 
     #[test]
@@ -506,7 +515,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_clock_set_forward_frees_nothing() {
-        let (caps, start) = (Caps::in_memory(), Instant::now());
+        let (caps, start) = (CapCounter::in_memory(), Instant::now());
         let one = [charge("ahead", 1, 1)];
         drop(reserve(&caps, &one, at(start, 0)).await.unwrap());
         let ahead = Moment { wall: at(start, 999_999).wall, ..at(start, 10) };
@@ -527,7 +536,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn memory_forgets_caps_that_count_no_more() {
         let (memory, start) = (Arc::new(Memory::default()), Instant::now());
-        let caps = Caps::new(Arc::clone(&memory) as Arc<dyn Counters>, Arc::default());
+        let caps = CapCounter::new(Arc::clone(&memory) as Arc<dyn Counters>, Arc::default());
         for number in 0..10 {
             drop(reserve(&caps, &[charge(&number.to_string(), 1, 1)], at(start, 0)).await.unwrap());
         }

@@ -265,6 +265,14 @@ impl Owner {
         Ok(reserved)
     }
 
+    fn check(&mut self, order: &Order) -> Result<Result<(), Exceeded>, redb::Error> {
+        self.write(|transaction| {
+            let table = transaction.open_table(SPENT)?;
+            let placed = order.place(|cap| load(&table, cap))?;
+            Ok(Keep::No(placed.map(drop)))
+        })
+    }
+
     fn give_back(&mut self, order: &Order) -> Result<(), redb::Error> {
         if !order.take_back() {
             return Ok(());
@@ -365,6 +373,10 @@ impl Records for Disk {
 impl Counters for Disk {
     fn reserve(&self, order: Arc<Order>) -> Pending<Result<(), Exceeded>> {
         self.run(move |owner| owner.reserve(&order))
+    }
+
+    fn check(&self, order: Arc<Order>) -> Pending<Result<(), Exceeded>> {
+        self.run(move |owner| owner.check(&order))
     }
 
     fn give_back(&self, order: Arc<Order>) -> Pending<()> {

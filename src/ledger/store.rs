@@ -79,6 +79,9 @@ pub(super) trait Counters: fmt::Debug + Send + Sync {
     /// Counts everything in an order, or nothing, and marks the order when it is counted.
     fn reserve(&self, order: Arc<Order>) -> Pending<Result<(), Exceeded>>;
 
+    /// Whether everything in an order could be counted. Nothing is.
+    fn check(&self, order: Arc<Order>) -> Pending<Result<(), Exceeded>>;
+
     /// Takes an order back, if it was counted.
     fn give_back(&self, order: Arc<Order>) -> Pending<()>;
 

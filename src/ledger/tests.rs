@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 use super::*;
+use crate::domain::caps::CapKind;
 
 const START: u64 = 1_800_000_000;
 const MAX_ANSWER: usize = 1_000;

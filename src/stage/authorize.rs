@@ -8,11 +8,12 @@ use crate::domain::decision::{Allowance, Decision, Proof, Safeguard};
 use crate::domain::endpoint::Party;
 use crate::domain::matrix::{CallerId, Named};
 use crate::domain::nickname::NicknameSet;
-use crate::domain::target::API_PREFIX;
+use crate::domain::target::{API_PREFIX, write_pair};
 use crate::rejection::Rejection;
 
 use super::classify::{AnswerType, Classified};
 use super::resolve::{Resolve, Resolved};
+use super::spend::Refund;
 use super::{Check, Passage};
 
 /// Proof that a call may go on: for which nicknames, with which credential, and under which safeguard. It cannot be
@@ -94,6 +95,8 @@ enum LookupScope {
 pub(super) enum Question<'a> {
     /// Who sold what has this receipt?
     Order(&'a str),
+    /// How much would this refund on this receipt give back?
+    RefundAmount(&'a str, Refund<'a>),
     /// Which tickets are there about this receipt?
     TicketsAbout(&'a str),
     /// Which receipt is the ticket with this id about?
@@ -147,6 +150,14 @@ impl LookupPermit {
         use LookupScope::{Owners, Probe, Reach};
         let (scopes, path) = match question {
             Question::Order(receipt) => (&[Owners][..], format!("{API_PREFIX}/orders2/{receipt}")),
+            Question::RefundAmount(receipt, Refund { kind, amount, sku }) => {
+                let mut target = format!("{API_PREFIX}/tickets/refundAmounts/{receipt}");
+                let pairs = [("refundType", Some(kind)), ("refundAmount", Some(amount)), ("sku", sku)];
+                for (name, value) in pairs {
+                    value.inspect(|value| write_pair(&mut target, name, value));
+                }
+                (&[Owners][..], target)
+            }
             Question::TicketsAbout(receipt) => (&[Owners][..], format!("{API_PREFIX}/tickets/list?receipt={receipt}")),
             Question::Ticket(id) => (&[Owners][..], format!("{API_PREFIX}/tickets/{id}")),
             Question::Accounts => (&[Reach, Probe][..], format!("{API_PREFIX}/quickstats/accounts")),

@@ -1,14 +1,16 @@
 //! A change on the verge of being sent: whether it may be is asked once more with its first byte, and what is sent then
 //! cannot be taken back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 
 use crate::limit::Departures;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
+
+use super::spend::Counted;
 
 /// Why a change is not sent after all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,17 +69,29 @@ struct Inner {
     snapshot: Arc<Snapshot>,
     trail: Trail,
     progress: Progress,
+    /// Behind a lock that nobody contends for.
+    counted: Mutex<Counted>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.progress.is_gone() {
+            self.counted.get_mut().unwrap_or_else(PoisonError::into_inner).keep();
+        }
+    }
 }
 
 impl Departure {
-    /// Of a change that was decided on under this snapshot.
+    /// Of a change that was decided on under this snapshot, and counted.
     pub(super) fn new(
         departures: Arc<Departures>,
         current: Arc<ArcSwap<Snapshot>>,
         snapshot: Arc<Snapshot>,
         trail: Trail,
+        counted: Counted,
     ) -> Self {
-        Self(Arc::new(Inner { departures, current, snapshot, trail, progress: Progress::default() }))
+        let (progress, counted) = (Progress::default(), Mutex::new(counted));
+        Self(Arc::new(Inner { departures, current, snapshot, trail, progress, counted }))
     }
 
     /// Does what sends the first byte, if that may still be. What comes after it needs no asking.
@@ -116,7 +130,16 @@ impl Departure {
 
     /// Gives it up. Says whether no byte of it has gone out; then none ever will.
     pub(super) fn call_off(&self) -> bool {
-        self.0.progress.call_off()
+        let called_off = self.0.progress.call_off();
+        if called_off {
+            self.nothing_was_done();
+        }
+        called_off
+    }
+
+    /// Has it count towards no cap.
+    pub(super) fn nothing_was_done(&self) {
+        self.0.counted.lock().unwrap_or_else(PoisonError::into_inner).give_back();
     }
 
     /// Whether a byte of it may have reached somebody.

@@ -280,7 +280,13 @@ impl Step for Forward {
         let deadline = sending.proven.passage().budget.map_or(own, |budget| budget.answer_by.min(own));
         let exchange = self.exchange(sending.proven.number(), sending.departure.as_ref(), request);
         let failure = match timeout_at(deadline, exchange).await {
-            Ok(Ok(response)) => return Ok(Received { sending, response, began, deadline }),
+            Ok(Ok(response)) => {
+                // ClickBank says that it did not do it.
+                if let Some(departure) = sending.departure.as_ref().filter(|_| response.status().is_client_error()) {
+                    departure.nothing_was_done();
+                }
+                return Ok(Received { sending, response, began, deadline });
+            }
             Ok(Err(failure)) => Some(failure),
             Err(_) => None,
         };

@@ -41,6 +41,7 @@ pub mod remember;
 pub mod resolve;
 pub mod respond;
 pub mod shape;
+mod spend;
 
 /// A stage that decides at once, without waiting for anything.
 pub trait Check: Send + Sync + 'static {

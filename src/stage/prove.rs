@@ -26,6 +26,7 @@ use crate::domain::permission::{Permission, PermissionSet};
 use crate::domain::rows::{self, ReadError, Reader, Row, Totals, Verdict};
 use crate::keys::KeyNumber;
 use crate::known::{self, Owned};
+use crate::ledger::Charge;
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 
@@ -36,6 +37,7 @@ use super::guard::{Guard, Read};
 use super::inject::Inject;
 use super::remember::{Evidence, Showing, Wanted};
 use super::shape::Shape;
+use super::spend::{self, Change, Refund};
 use super::{Budget, Check as _, Passage, Step};
 
 /// A call, or a question of the gateway's own, of which everything is known that has to be known before it is sent. Only
@@ -46,6 +48,8 @@ pub struct Proven {
     answer: Option<AnswerType>,
     page: Option<NonZeroU32>,
     errand: Errand,
+    /// What it counts towards the caps.
+    charges: Vec<Charge>,
 }
 
 enum Errand {
@@ -113,6 +117,11 @@ impl Proven {
             Errand::Call(permit, _) => Some(permit),
             Errand::Question { .. } => None,
         }
+    }
+
+    /// What it counts towards the caps.
+    pub(super) fn charges(&self) -> &[Charge] {
+        &self.charges
     }
 
     /// Whether it is about one object of which nobody knows yet whose it is: nothing may tell whether there is one.
@@ -283,8 +292,8 @@ impl Prove {
         }
     }
 
-    /// The receipt of the order that the call is about, once it is proven to be the caller's.
-    async fn look_up(&self, permitted: &Permitted, subject: Subject) -> Result<Arc<str>, Rejection> {
+    /// The order that the call is about, once it is proven to be the caller's.
+    async fn look_up(&self, permitted: &Permitted, subject: Subject) -> Result<Owned, Rejection> {
         let Permitted { passage, call, permit, .. } = permitted;
         let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
         let look_up = permit.to_look_up().ok_or(Rejection::NotYoursOrUnknown)?;
@@ -302,11 +311,7 @@ impl Prove {
         };
         // Whether an order is active is told of all sales under its receipt together.
         let sees_others = endpoint.method == Method::Head && !owned.sellers.show_no_others(allowed);
-        if owned.sellers.are_within(allowed) && !sees_others {
-            Ok(owned.receipt)
-        } else {
-            Err(Rejection::NotYoursOrUnknown)
-        }
+        if owned.sellers.are_within(allowed) && !sees_others { Ok(owned) } else { Err(Rejection::NotYoursOrUnknown) }
     }
 
     /// Who sold what has this receipt.
@@ -348,6 +353,29 @@ impl Prove {
             self.order(passage, permit, allowed, &receipt.ok_or(Rejection::NotYoursOrUnknown)?, memory).await
         };
         remembered(passage, permit, allowed, known::Subject::Ticket(id.into()), memory, asking).await
+    }
+
+    /// What a change counts towards the caps, whose order is known by now.
+    async fn charges(&self, permitted: &Permitted, owned: Option<&Owned>) -> Result<Vec<Charge>, Rejection> {
+        let Permitted { passage, call, permit, .. } = permitted;
+        let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
+        let nicknames = owned.map_or_else(|| permit.nicknames(), |owned| owned.sellers.nicknames());
+        let Some(change) = Change::of(&passage.snapshot, permit.caller(), nicknames, endpoint, call) else {
+            return Ok(Vec::new());
+        };
+        let amount = if change.needs_amount() {
+            let known = permit.to_look_up().zip(owned).zip(Refund::of(endpoint, call));
+            let ((look_up, owned), refund) = known.ok_or(Rejection::RefundAmountUnknown)?;
+            let read = self.ask(passage, &look_up, Question::RefundAmount(&owned.receipt, refund)).await?;
+            match read.status.as_u16() {
+                200 => spend::cents_in(read.body()),
+                500.. => return Err(Rejection::LookUpFailed),
+                _ => None,
+            }
+        } else {
+            None
+        };
+        change.charges(amount)
     }
 
     /// What ClickBank shows of what a change is about, if it shows anything. Where it cannot be asked, less can be concluded
@@ -397,6 +425,7 @@ impl Prove {
             answer: Some(AnswerType::Json),
             page: None,
             errand: Errand::Question { caller, credential },
+            charges: Vec::new(),
         };
         let shaped = self.shape.step(proven).await?;
         let received = self.forward.step(self.inject.check(shaped)?).await?;
@@ -423,8 +452,18 @@ impl Step for Prove {
             None => Instant::now() + permitted.passage.snapshot.limits.max_wait,
         };
         permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
+        let is_asked_about = permitted.passage.pledge.as_ref().is_some_and(|it| it.wants() == Some(Wanted::After));
+        if !is_asked_about {
+            // Of what would be refused anyhow, ClickBank is not asked anything.
+            let Permitted { passage, call, permit, .. } = &permitted;
+            let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint());
+            let change =
+                endpoint.and_then(|it| Change::of(&passage.snapshot, permit.caller(), permit.nicknames(), it, call));
+            let charges = change.map(|change| change.known_charges()).unwrap_or_default();
+            spend::check(self.shape.caps(), &charges, &passage.trail).await?;
+        }
         let permitted = self.see_reach(permitted).await?;
-        let receipt = match permitted.permit.safeguard().proof() {
+        let owned = match permitted.permit.safeguard().proof() {
             Some(Proof { subject, .. }) => Some(self.look_up(&permitted, subject).await?),
             None => None,
         };
@@ -435,12 +474,14 @@ impl Step for Prove {
                 None => {}
             }
         }
+        let charges = self.charges(&permitted, owned.as_ref()).await?;
         let Permitted { mut passage, call, answer, page, permit, .. } = permitted;
         if passage.snapshot.policy.catalogue.endpoint(call.endpoint()).is_none_or(|it| it.changes != Changes::Nothing) {
             // Whatever came before: of a change that is sent and given up nobody knows whether it was made.
             passage.budget = Some(Budget { turn_by, answer_by: turn_by.max(Instant::now()) + self.patience });
         }
-        Ok(Proven { passage, call, answer, page, errand: Errand::Call(permit, receipt) })
+        let errand = Errand::Call(permit, owned.map(|owned| owned.receipt));
+        Ok(Proven { passage, call, answer, page, errand, charges })
     }
 }
 

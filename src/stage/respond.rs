@@ -80,10 +80,13 @@ const fn status(rejection: &Rejection) -> StatusCode {
     match rejection {
         Rejection::Malformed(_)
         | Rejection::UnknownParameter { .. }
+        | Rejection::UnsaidParameter { .. }
         | Rejection::BodyNotAllowed
         | Rejection::NicknameRequired { .. } => StatusCode::BAD_REQUEST,
         Rejection::KeyRefused(_) => StatusCode::UNAUTHORIZED,
         Rejection::ChangesSwitchedOff
+        | Rejection::CapReached { .. }
+        | Rejection::RefundAmountUnknown
         | Rejection::PermissionMissing { .. }
         | Rejection::NicknameNotGranted { .. }
         | Rejection::ConfinedCredentialRequired { .. }
@@ -188,7 +191,9 @@ pub(crate) fn refuse(rejection: &Rejection, request_id: &str, read: Option<&str>
             let needed = HeaderValue::try_from(needed.to_string()).ok();
             headers.extend(needed.map(|needed| (ACCEPTED_PERMISSIONS, needed)));
         }
-        Rejection::LimitPerSecond { retry_after } | Rejection::LimitPerDay { retry_after } => {
+        Rejection::LimitPerSecond { retry_after }
+        | Rejection::LimitPerDay { retry_after }
+        | Rejection::CapReached { retry_after: Some(retry_after), .. } => {
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }

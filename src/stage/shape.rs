@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::domain::endpoint::Changes;
 use crate::domain::matrix::CallerId;
+use crate::ledger::CapCounter;
 use crate::limit::{Departures, Flights, Limits, Pace, Quota, Spent, TooLate};
 use crate::pipeline::Shared;
 use crate::rejection::{Malformed, Rejection};
@@ -17,6 +18,7 @@ use crate::snapshot::Snapshot;
 use super::arrive::{self, CallerBody};
 use super::depart::Departure;
 use super::prove::Proven;
+use super::spend::{self, Counted};
 use super::{Passage, Step};
 
 /// The longest that a body without a byte may take to end.
@@ -37,14 +39,15 @@ pub struct Shape {
     flights: Arc<Flights>,
     current: Arc<ArcSwap<Snapshot>>,
     departures: Arc<Departures>,
+    caps: CapCounter,
 }
 
 impl Shape {
     /// With what all requests share.
     #[must_use]
     pub fn new(shared: &Shared) -> Self {
-        let Shared { current, pace, quota, flights, departures, .. } = shared.clone();
-        Self { pace, quota, flights, current, departures }
+        let Shared { current, pace, quota, flights, departures, caps, .. } = shared.clone();
+        Self { pace, quota, flights, current, departures, caps }
     }
 
     /// Whether an operator lets no change out.
@@ -52,13 +55,18 @@ impl Shape {
         self.departures.are_stopped()
     }
 
+    /// What counts changes.
+    pub(super) const fn caps(&self) -> &CapCounter {
+        &self.caps
+    }
+
     /// The departure of a change. From now on it is seen through, whether or not its caller waits.
-    fn departure_of(&self, proven: &Proven) -> Option<Departure> {
+    fn departure_of(&self, proven: &Proven, counted: Counted) -> Option<Departure> {
         proven.endpoint().filter(|endpoint| endpoint.changes != Changes::Nothing)?;
         let passage = proven.passage();
         passage.trail.facts().carried = true;
         let (departures, current) = (Arc::clone(&self.departures), Arc::clone(&self.current));
-        Some(Departure::new(departures, current, Arc::clone(&passage.snapshot), passage.trail.clone()))
+        Some(Departure::new(departures, current, Arc::clone(&passage.snapshot), passage.trail.clone(), counted))
     }
 
     /// Gives a request its place among those under way, and waits for the end of its body.
@@ -98,8 +106,9 @@ impl Step for Shape {
         if proven.is_the_callers() && (!is_current || proven.is_overtaken()) {
             return Err(arrive::overtake(proven.into_passage()));
         }
+        let counted = spend::count(&self.caps, proven.charges(), &proven.passage().trail).await?;
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
-        let departure = self.departure_of(&proven);
+        let departure = self.departure_of(&proven, counted);
         if let Some(pledge) = &proven.passage().pledge {
             // From here on nobody's hanging up leaves it half done.
             pledge.send(&proven.passage().trail).await?;

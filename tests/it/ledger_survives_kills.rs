@@ -10,9 +10,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use clickbank_gateway::ledger::{
-    CapKey, CapKind, Charge, Claimed, Fingerprint, IdempotencyKey, Ledger, Moment, StoredAnswer,
-};
+use clickbank_gateway::domain::caps::CapKind;
+use clickbank_gateway::ledger::{CapKey, Charge, Claimed, Fingerprint, IdempotencyKey, Ledger, Moment, StoredAnswer};
 
 const DIRECTORY: &str = "CBGW_TEST_LEDGER";
 const SEED: &str = "CBGW_TEST_LEDGER_SEED";

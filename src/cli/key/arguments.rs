@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::config;
+use crate::domain::caps::{Cap, CapKind};
 use crate::domain::nickname::{NicknameKind, Nicknames};
 use crate::domain::permission::Permission;
 use crate::domain::secret::{has_secret, without_secrets};
@@ -95,6 +96,51 @@ pub(super) fn grants(arguments: &[String]) -> anyhow::Result<Vec<(Permission, Gr
     Ok(grants)
 }
 
+/// Reads `--cap` arguments, in the order in which caps are shown.
+pub(super) fn caps(arguments: &[String]) -> anyhow::Result<Vec<Cap>> {
+    let mut caps: Vec<Cap> = Vec::new();
+    for argument in arguments {
+        let (kind, limit) = argument.split_once('=').with_context(|| {
+            format!("`{}` is no cap; write CAP=LIMIT, such as refunds_per_hour=10", argument.escape_debug())
+        })?;
+        let kind = cap_kind(kind)?;
+        anyhow::ensure!(caps.iter().all(|cap| cap.kind != kind), "{kind} is given twice; give one limit");
+        let limit = kind.parse_limit(limit).with_context(|| match kind {
+            CapKind::RefundedCents => {
+                format!("`{}` is no amount of US dollars; write it such as 500 or 499.50", limit.escape_debug())
+            }
+            _ => format!("`{}` is no number of times; write a whole number such as 10", limit.escape_debug()),
+        })?;
+        caps.push(Cap { kind, limit });
+    }
+    caps.sort_unstable();
+    Ok(caps)
+}
+
+/// Reads `--no-cap` arguments.
+pub(super) fn lifted(arguments: &[String], caps: &[Cap]) -> anyhow::Result<Vec<CapKind>> {
+    let mut lifted = Vec::new();
+    for argument in arguments {
+        let kind = cap_kind(argument)?;
+        anyhow::ensure!(!lifted.contains(&kind), "{kind} is lifted twice; say it once");
+        anyhow::ensure!(
+            caps.iter().all(|cap| cap.kind != kind),
+            "{kind} is set and lifted at once; say one of the two"
+        );
+        lifted.push(kind);
+    }
+    Ok(lifted)
+}
+
+fn cap_kind(text: &str) -> anyhow::Result<CapKind> {
+    CapKind::parse(text).with_context(|| {
+        let names = CapKind::ALL.map(CapKind::as_str);
+        let mend = config::did_you_mean(text, names)
+            .map_or_else(|| format!("there are {}", names.join(", ")), |meant| format!("did you mean `{meant}`?"));
+        format!("there is no cap `{}`; {mend}", without_secrets(text).escape_debug())
+    })
+}
+
 /// Reads `--revoke` arguments: a whole permission, or some nicknames of it.
 pub(super) fn revocations(arguments: &[String]) -> anyhow::Result<Vec<(Permission, Option<GrantedTo>)>> {
     let mut revocations: Vec<(Permission, Option<GrantedTo>)> = Vec::new();
@@ -170,6 +216,28 @@ mod tests {
             &["analytics=a", "analytics=b"],
         ] {
             assert!(grants(&words(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn caps_are_read_in_their_order_and_slips_are_told() {
+        let read =
+            caps(&words(&["changes_per_hour=100", "refunded_usd_per_hour=499.5", "refunds_per_hour=0"])).unwrap();
+        let texts: Vec<String> = read.iter().map(|cap| format!("{}={}", cap.kind, cap.limit_text())).collect();
+        assert_eq!(texts, ["refunds_per_hour=0", "refunded_usd_per_hour=499.50", "changes_per_hour=100"]);
+        for wrong in [
+            &["refunds_per_hour"][..],
+            &["refunds_per_hour="],
+            &["refunds_per_hour=-1"],
+            &["refunds_per_hour=ten"],
+            &["refunds=10"],
+            &["refunds_per_hour=1", "refunds_per_hour=2"],
+        ] {
+            assert!(caps(&words(wrong)).is_err(), "{wrong:?}");
+        }
+        assert_eq!(lifted(&words(&["changes_per_hour"]), &[]).unwrap(), [CapKind::Changes]);
+        for wrong in [&["changes"][..], &["changes_per_hour=1"], &["refunds_per_hour"], &["changes_per_hour"; 2]] {
+            assert!(lifted(&words(wrong), &read[..1]).is_err(), "{wrong:?}");
         }
     }
 

@@ -15,8 +15,11 @@ use super::change::{Done, Field, Opened};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  clickbank-gateway key create billing --grant orders_read=acme,acmeaff --grant analytics=all\n  \
-                        clickbank-gateway key create importer --grant products=acme --expires-in 365d\n\n\
+                        clickbank-gateway key create importer --grant products=acme --expires-in 365d\n  \
+                        clickbank-gateway key create support --grant orders_write=acme --cap refunds_per_hour=20 --cap \
+                        refunded_usd_per_hour=500\n\n\
                         Permissions: analytics, products, orders_read, orders_write (includes orders_read), subscription_modification.\n\
+                        Caps: refunds_per_hour, refunded_usd_per_hour, cancellations_per_hour, changes_per_hour.\n\
                         The key goes to standard output, once; all else that is said goes to standard error. Only its digest is stored."
 )]
 pub(crate) struct Create {
@@ -25,6 +28,9 @@ pub(crate) struct Create {
     /// What it may do, on which nicknames: PERMISSION=NICKNAME[,NICKNAME…] or PERMISSION=all
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
+    /// How much may be changed with it in any hour: CAP=LIMIT, such as refunds_per_hour=10
+    #[arg(long = "cap", value_name = "CAP")]
+    caps: Vec<String>,
     #[command(flatten)]
     expiry: Expiry,
     /// A line about it, such as whose it is
@@ -43,6 +49,7 @@ impl Create {
         let now = to_second(Timestamp::now());
         let name = arguments::name(&self.name, "created")?;
         let grants = arguments::grants(&self.grants)?;
+        let caps = arguments::caps(&self.caps)?;
         let expires = self.expiry.read(now)?;
         let note = self.note.as_deref().map(arguments::note).transpose()?;
         let imported = self.digest.as_deref().map(read_digest).transpose()?;
@@ -60,7 +67,7 @@ impl Create {
         }
         let id = unused_id(keys)?;
         let status = if self.inactive { Status::Inactive } else { Status::Active };
-        file.add(&NewKey { id: &id, name, status, created: now, expires, note, digest, grants: &grants })?;
+        file.add(&NewKey { id: &id, name, status, created: now, expires, note, digest, grants: &grants, caps: &caps })?;
         let nothing = None::<&str>;
         let mut fields = vec![
             Field::new("status", nothing, Some(status.as_str()), ""),
@@ -68,6 +75,7 @@ impl Create {
         ];
         fields.extend(note.map(|note| Field::new("note", nothing, Some(note.as_str()), "")));
         fields.extend(grants.iter().map(|(permission, to)| Field::new(permission.as_str(), nothing, Some(to), "")));
+        fields.extend(caps.iter().map(|cap| Field::new(cap.kind.as_str(), nothing, Some(cap.limit_text()), "")));
         let mut notes = Vec::new();
         if grants.is_empty() {
             notes.push("it may do nothing yet, since no --grant was given".to_owned());

@@ -1,9 +1,10 @@
-//! `key edit`: changes a key's name, grants, end and note, all in one writing.
+//! `key edit`: changes a key's name, grants, caps, end and note, all in one writing.
 
 use clap::Args;
 use jiff::Timestamp;
 
 use crate::config::did_you_mean;
+use crate::domain::caps::{Cap, CapKind};
 use crate::domain::permission::Permission;
 use crate::domain::secret::without_secrets;
 use crate::keys::store::{Change, GrantedTo};
@@ -20,7 +21,8 @@ use super::change::{Done, Field, Opened, nothing_to_do};
     after_help = "Examples:\n  clickbank-gateway key edit billing --grant orders_read=zenith    # beside what it has\n  \
                         clickbank-gateway key edit billing --revoke orders_read=acme\n  \
                         clickbank-gateway key edit billing --revoke analytics --grant analytics=acme    # narrower\n  \
-                        clickbank-gateway key edit billing --name billing-eu --expires-in 90d\n\n\
+                        clickbank-gateway key edit billing --name billing-eu --expires-in 90d\n  \
+                        clickbank-gateway key edit support --cap refunds_per_hour=20 --no-cap changes_per_hour\n\n\
                         What is revoked goes before what is granted comes. All changes are made together, or none."
 )]
 pub(crate) struct Edit {
@@ -35,6 +37,12 @@ pub(crate) struct Edit {
     /// What it may do no more: PERMISSION, or PERMISSION=NICKNAME[,NICKNAME…]
     #[arg(long = "revoke", value_name = "GRANT")]
     revocations: Vec<String>,
+    /// How much may be changed with it in any hour: CAP=LIMIT, in place of what it was
+    #[arg(long = "cap", value_name = "CAP")]
+    caps: Vec<String>,
+    /// A cap that it has no more, such as refunds_per_hour
+    #[arg(long = "no-cap", value_name = "CAP")]
+    lifted: Vec<String>,
     #[command(flatten)]
     expiry: Expiry,
     /// It counts until it is deleted
@@ -57,6 +65,8 @@ impl Edit {
             || self.no_note
             || !self.grants.is_empty()
             || !self.revocations.is_empty()
+            || !self.caps.is_empty()
+            || !self.lifted.is_empty()
     }
 }
 
@@ -66,18 +76,20 @@ impl Edit {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<bool> {
         anyhow::ensure!(
             self.asks_for_something(),
-            "nothing is to be changed; give --name, --grant, --revoke, --expires, --expires-in, --no-expiry, --note or \
-             --no-note"
+            "nothing is to be changed; give --name, --grant, --revoke, --cap, --no-cap, --expires, --expires-in, --no-expiry, \
+             --note or --no-note"
         );
         let now = to_second(Timestamp::now());
         let new_name = self.new_name.as_deref().map(|name| arguments::name(name, "taken as a name")).transpose()?;
         let granted = arguments::grants(&self.grants)?;
         let revoked = arguments::revocations(&self.revocations)?;
+        let caps = arguments::caps(&self.caps)?;
+        let lifted = arguments::lifted(&self.lifted, &caps)?;
         let expires = self.expiry.read(now)?;
         let note = self.note.as_deref().map(arguments::note).transpose()?;
         let Opened { config, mut file } = Opened::new(context)?;
         let keys = &config.snapshot.keys;
-        let (_, key) = find::key(keys, &self.name)?;
+        let (caller, key) = find::key(keys, &self.name)?;
         arguments::check_grants(&granted, &config.snapshot.policy.nicknames)?;
 
         let (mut changes, mut fields, mut notes) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,6 +124,23 @@ impl Edit {
                     changes.push(Change::Grant(permission, new.cloned()));
                     fields.push(Field::new(permission.as_str(), old, new, "nothing"));
                 }
+            }
+        }
+        let before = config.snapshot.policy.caps.of_key(caller);
+        for kind in CapKind::ALL {
+            let (old, cap) = (before.limit(kind), caps.iter().find(|cap| cap.kind == kind));
+            let new = if lifted.contains(&kind) { None } else { cap.map(|cap| cap.limit).or(old) };
+            if lifted.contains(&kind) && old.is_none() {
+                anyhow::bail!(
+                    "`{}` has no cap {kind}; `clickbank-gateway key show {}` shows what it has",
+                    key.name,
+                    key.name
+                );
+            }
+            if old != new {
+                changes.push(Change::Cap(kind, new));
+                let text = |limit: Option<u64>| limit.map(|limit| Cap { kind, limit }.limit_text());
+                fields.push(Field::new(kind.as_str(), text(old), text(new), "no cap"));
             }
         }
         if changes.is_empty() {

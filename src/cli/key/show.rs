@@ -50,6 +50,9 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     use_known_since: Option<Timestamp>,
     grants: BTreeMap<&'static str, Granted<'a>>,
+    /// How much may be changed with it in any hour.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    caps: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +77,7 @@ impl Show {
         let used = last_use.as_ref().ok().map(|last_use| last_use.of(key.id.as_str()));
         let cell = |permission, nickname| timestamp(used.as_ref().and_then(|used| used.of(permission, nickname)));
         let scopes = Permission::ALL.map(|permission| (permission, policy.matrix.grant(caller, permission)));
+        let caps = policy.caps.of_key(caller);
         let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
         let shown = Shown {
             name: key.name.as_str(),
@@ -86,6 +90,7 @@ impl Show {
             expires: text(key.expires),
             last_used: timestamp(used.as_ref().and_then(|used| used.last)),
             use_known_since: timestamp(last_use.as_ref().ok().map(LastUse::since)),
+            caps: caps.iter().map(|cap| (cap.kind.as_str(), cap.limit_text())).collect(),
             grants: scopes
                 .iter()
                 .filter(|(_, scope)| !scope.is_empty())
@@ -129,6 +134,9 @@ impl Show {
             if let Some(value) = value {
                 facts.row([format!("  {label}"), value]);
             }
+        }
+        for (number, cap) in caps.iter().enumerate() {
+            facts.row([if number == 0 { "  caps" } else { "" }.to_owned(), cap.to_string()]);
         }
         let mut text = format!("{}\n{}\n", styled(shown.name, Style::Bold, colour), facts.render(false));
         let mut grants = Table::new(["  API", "NICKNAME", if used.is_some() { "LAST USED" } else { "" }]);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use thiserror::Error;
 
+use crate::domain::caps::{Cap, CapKind};
 use crate::domain::permission::Permission;
 use crate::domain::secret::KeyDigest;
 
@@ -57,6 +58,8 @@ pub struct NewKey<'a> {
     pub digest: KeyDigest,
     /// What it may do.
     pub grants: &'a [(Permission, GrantedTo)],
+    /// How much of it.
+    pub caps: &'a [Cap],
 }
 
 /// One change of a key. What has no value goes.
@@ -78,6 +81,8 @@ pub enum Change<'a> {
     Previous(Option<Previous>),
     /// What one permission is granted to, in place of what it was.
     Grant(Permission, Option<GrantedTo>),
+    /// How much may be changed with it, in place of what it was.
+    Cap(CapKind, Option<u64>),
 }
 
 /// Why the key file was not changed.
@@ -402,6 +407,7 @@ mod tests {
             created: "2026-11-22T13:00:00.123Z".parse().unwrap(),
             expires: Some("2027-11-22T00:00:00Z".parse().unwrap()),
             digest: KeyDigest::of(b"x"),
+            caps: &[],
             grants: &[
                 (Permission::Analytics, GrantedTo::All),
                 (Permission::OrdersRead, GrantedTo::Nicknames(vec!["acme".into(), "acmeaff".into()])),

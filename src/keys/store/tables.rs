@@ -5,6 +5,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Key, RawString, Table, TableLike, Value, value};
 
+use crate::domain::caps::{Cap, CapKind};
 use crate::domain::permission::Permission;
 use crate::keys::{KeyName, Previous};
 
@@ -14,9 +15,11 @@ use super::{Change, GrantedTo, NewKey};
 const KEYS: &str = "keys";
 const GRANTS: &str = "grants";
 const PREVIOUS: &str = "previous";
+const CAPS: &str = "caps";
 
 /// The fields of a key, in the order in which they are written.
-const ORDER: [&str; 9] = ["id", "status", "created", "regenerated", "expires", "note", "digest", PREVIOUS, GRANTS];
+const ORDER: [&str; 10] =
+    ["id", "status", "created", "regenerated", "expires", "note", "digest", PREVIOUS, CAPS, GRANTS];
 
 /// Why a key's tables cannot be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +142,7 @@ impl KeyTables {
             Change::Digest(digest) => self.set("digest", value(digest.to_string())),
             Change::Previous(previous) => self.set_previous(previous.as_ref()),
             Change::Grant(permission, granted_to) => self.grant(*permission, granted_to.as_ref()),
+            Change::Cap(kind, limit) => self.cap(*kind, *limit),
         }
     }
 
@@ -153,18 +157,9 @@ impl KeyTables {
     }
 
     fn set_previous(&mut self, previous: Option<&Previous>) -> Option<()> {
-        let own = self.parts.iter().position(|part| part.below.as_deref() == Some(PREVIOUS));
-        let Some(previous) = previous else {
-            if let Some(part) = own.and_then(|own| self.parts.get_mut(own)) {
-                // Its text goes; what people wrote below it stays.
-                let trailing = part.document.trailing().as_str().unwrap_or_default().to_owned();
-                part.document = DocumentMut::new();
-                part.document.set_trailing(trailing);
-            }
-            return self.remove(PREVIOUS);
-        };
+        let Some(previous) = previous else { return self.clear(PREVIOUS) };
         let (digest, until) = (previous.digest.to_string(), timestamp(previous.until)?);
-        if own.is_some() {
+        if self.has_section(PREVIOUS) {
             let table = self.key_table(Some(PREVIOUS))?.get_mut(PREVIOUS)?.as_table_mut()?;
             set(table, "digest", value(digest), &["digest", "until"]);
             set(table, "until", until, &["digest", "until"]);
@@ -179,6 +174,49 @@ impl KeyTables {
             main.remove(PREVIOUS);
         }
         self.set(PREVIOUS, value(table))
+    }
+
+    /// Removes a field, or the section that it is.
+    fn clear(&mut self, field: &str) -> Option<()> {
+        if let Some(part) = self.parts.iter_mut().find(|part| part.below.as_deref() == Some(field)) {
+            // Its text goes; what people wrote below it stays.
+            let trailing = part.document.trailing().as_str().unwrap_or_default().to_owned();
+            part.document = DocumentMut::new();
+            part.document.set_trailing(trailing);
+        }
+        self.remove(field)
+    }
+
+    fn cap(&mut self, kind: CapKind, limit: Option<u64>) -> Option<()> {
+        let below = self.has_section(CAPS).then_some(CAPS);
+        if self.key_table(below)?.get(CAPS).is_none() {
+            self.set(CAPS, value(InlineTable::new()))?;
+        }
+        let caps = self.key_table(below)?.get_mut(CAPS)?;
+        let table = caps.as_table_like_mut()?;
+        let (name, limit) = (kind.as_str(), limit.map(|limit| limit_of(Cap { kind, limit })));
+        let is_new = match (limit, table.get_mut(name)) {
+            (None, _) => {
+                table.remove(name);
+                true
+            }
+            (Some(limit), None) => {
+                table.insert(name, limit);
+                put_in_order(table, name, &CapKind::ALL.map(CapKind::as_str));
+                true
+            }
+            (Some(limit), Some(item)) => {
+                replace(item, limit);
+                false
+            }
+        };
+        if table.is_empty() {
+            return self.clear(CAPS);
+        }
+        if let Some(inline) = caps.as_inline_table_mut().filter(|_| is_new) {
+            inline.fmt();
+        }
+        Some(())
     }
 
     fn grant(&mut self, permission: Permission, granted_to: Option<&GrantedTo>) -> Option<()> {
@@ -323,6 +361,14 @@ fn value_of(granted_to: &GrantedTo) -> Item {
     }
 }
 
+fn limit_of(cap: Cap) -> Item {
+    match cap.kind {
+        CapKind::RefundedCents => value(cap.limit_text()),
+        // No limit is near the end of either type.
+        _ => value(i64::try_from(cap.limit).unwrap_or(i64::MAX)),
+    }
+}
+
 /// Puts a value in the place of another, with the blanks and the comment around it.
 fn replace(item: &mut Item, new: Item) {
     let decor = item.as_value().map(|old| old.decor().clone());
@@ -426,6 +472,10 @@ pub(super) fn render(key: &NewKey<'_>) -> Option<String> {
         table.insert("note", value(note.as_str()));
     }
     table.insert("digest", value(key.digest.to_string()));
+    if !key.caps.is_empty() {
+        let caps = key.caps.iter().filter_map(|cap| Some((cap.kind.as_str(), limit_of(*cap).into_value().ok()?)));
+        table.insert(CAPS, value(caps.collect::<InlineTable>()));
+    }
     let mut grants = Table::new();
     for (permission, granted_to) in key.grants {
         grants.insert(permission.as_str(), value_of(granted_to));

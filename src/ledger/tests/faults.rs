@@ -8,6 +8,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use super::*;
+use crate::domain::caps::CapKind;
 
 /// A file whose writes and synchronisations fail after so many; until it is mended by a large number.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ fn on_failing_disk(directory: &Path, what: Fault, left: &Arc<AtomicI64>) -> Ledg
         secret: Arc::new(secret),
         held: Held::default(),
         clock: Arc::clone(&clock),
-        caps: Caps::new(disk, clock),
+        caps: CapCounter::new(disk, clock),
         max_answer_bytes: MAX_ANSWER,
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::domain::caps::CapKind;
 use crate::ledger::open::{KEY, STORE};
 
 async fn with_a_record(directory: &Path) {

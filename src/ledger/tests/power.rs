@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use redb::StorageBackend;
 
 use super::*;
+use crate::domain::caps::CapKind;
 
 /// A disk in memory, and what it would hold if the power went now and then.
 #[derive(Debug)]
@@ -138,7 +139,7 @@ async fn power_that_goes_at_any_write_takes_nothing_that_was_acknowledged() {
         secret: Arc::new(open::read_key(&made.path().join(open::KEY)).unwrap()),
         held: Held::default(),
         clock: Arc::clone(&clock),
-        caps: Caps::new(disk, clock),
+        caps: CapCounter::new(disk, clock),
         max_answer_bytes: MAX_ANSWER,
     };
     let charge = Charge { cap: CapKey::new(CapKind::Changes, "key:a"), amount: 1, limit: 1_000 };

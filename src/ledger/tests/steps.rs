@@ -1,6 +1,7 @@
 //! What the store on the disk does in one step, also where one gateway alone never comes to it.
 
 use super::*;
+use crate::domain::caps::CapKind;
 use crate::ledger::clock::Time;
 use crate::ledger::record::{Attempt, Head, Record, RecordName, State};
 use crate::ledger::store::{Found, Inserted};
