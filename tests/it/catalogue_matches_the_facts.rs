@@ -17,6 +17,20 @@ use crate::facts::{FACTS, Fact, Place};
 /// Where the catalogue differs from what is known: endpoint, field, known, ours, why.
 const DEVIATIONS: &[(&str, &str, &str, &str, &str)] = &[
     (
+        "orders.changeProduct",
+        "parameters",
+        "applyProratedRefund carryAffiliate newSku! nextRebillDate oldSku!",
+        "applyProratedRefund! carryAffiliate newSku! nextRebillDate oldSku!",
+        "left out, it refunds, so callers have to say it",
+    ),
+    (
+        "orders2.changeProduct",
+        "parameters",
+        "applyProratedRefund carryAffiliate newSku! nextRebillDate oldSku!",
+        "applyProratedRefund! carryAffiliate newSku! nextRebillDate oldSku!",
+        "left out, it refunds, so callers have to say it",
+    ),
+    (
         "products.put",
         "answers",
         "application/json application/xml",

@@ -63,6 +63,13 @@ pub(crate) enum Place {
     Header,
 }
 
+impl Param {
+    /// Whether the gateway wants it: also what ClickBank takes to be said, and moves money by.
+    pub(crate) fn has_to_be_said(&self) -> bool {
+        self.required || self.name == "applyProratedRefund"
+    }
+}
+
 impl Fact {
     /// The parameters that stand in this place.
     pub(crate) fn params_in(&self, place: Place) -> impl Iterator<Item = &Param> {

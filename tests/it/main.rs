@@ -20,6 +20,7 @@ mod behind_wide_credentials;
 mod boundaries;
 mod call_reading;
 mod callers_over_tls;
+mod caps_bound_changes;
 mod catalogue_matches_the_facts;
 mod changes_happen_once;
 mod clickbank_breaks;

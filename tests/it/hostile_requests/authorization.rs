@@ -97,7 +97,7 @@ fn not_granted() -> Vec<Row> {
         ),
         (
             "two permissions on different nicknames",
-            post("split", "/rest/1.3/orders2/{receipt}/changeProduct?oldSku=a&newSku=b"),
+            post("split", "/rest/1.3/orders2/{receipt}/changeProduct?oldSku=a&newSku=b&applyProratedRefund=false"),
             PERMISSION,
         ),
     ])

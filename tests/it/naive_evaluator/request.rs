@@ -158,7 +158,10 @@ fn order_filters() -> Vec<Vec<(&'static str, &'static str)>> {
 pub(super) fn required(known: &Known) -> Vec<(&'static str, &'static str)> {
     let Some(fact) = FACTS.iter().find(|fact| fact.id == known.id) else { return Vec::new() };
     fact.params_in(Place::Query)
-        .filter(|param| param.required && param.name != known.owner_parameter)
-        .map(|param| (param.name.as_str(), param.values.first().map_or("1", String::as_str)))
+        .filter(|param| param.has_to_be_said() && param.name != known.owner_parameter)
+        .map(|param| {
+            let otherwise = if param.name == "applyProratedRefund" { "true" } else { "1" };
+            (param.name.as_str(), param.values.first().map_or(otherwise, String::as_str))
+        })
         .collect()
 }

@@ -165,7 +165,7 @@ fn query(fact: &Fact, values: &Values, random: &mut Random) -> Vec<(String, Stri
     for param in fact.params_in(Place::Query) {
         let name = param.name.as_str();
         let percent = match name {
-            _ if param.required => 98,
+            _ if param.has_to_be_said() => 98,
             "startDate" | "endDate" => {
                 if with_dates {
                     97
@@ -229,7 +229,9 @@ fn value(fact: &Fact, param: &Param, dates: &[String; 2], values: &Values, rando
         "refundAmount" => (*random.pick(&["1", "50", "500"])).to_owned(),
         "currency" => "USD".to_owned(),
         "price" => "12.50".to_owned(),
-        "sortAscending" | "approvedOnly" | "digital" | "fillOrder" => (*random.pick(&["true", "false"])).to_owned(),
+        "sortAscending" | "approvedOnly" | "digital" | "fillOrder" | "applyProratedRefund" => {
+            (*random.pick(&["true", "false"])).to_owned()
+        }
         _ => random.any(&param.values).cloned().unwrap_or_else(|| (*random.pick(&["1", "30", "some"])).to_owned()),
     }
 }

@@ -74,7 +74,12 @@ fn a_call_with_them_is_written_byte_for_byte_as_it_came() {
 fn a_change_with_them_is_written_byte_for_byte_as_it_came() {
     let changes = (receipt(), sku(), sku(), date()).prop_map(|(receipt, sku, other, date)| {
         [
-            ("POST", format!("/rest/1.3/orders2/{receipt}/changeProduct?oldSku={sku}&newSku={other}")),
+            (
+                "POST",
+                format!(
+                    "/rest/1.3/orders2/{receipt}/changeProduct?oldSku={sku}&newSku={other}&applyProratedRefund=false"
+                ),
+            ),
             ("POST", format!("/rest/1.3/orders2/{receipt}/pause?sku={sku}&restartDate={date}")),
             ("POST", format!("/rest/1.3/shipping2/shipnotice/{receipt}?date={date}&carrier={sku}")),
             ("POST", format!("/rest/1.3/tickets/{receipt}?type=rfnd&reason={sku}")),

@@ -89,7 +89,7 @@ impl Change {
         };
         let query: Vec<String> = fact
             .params_in(Place::Query)
-            .filter(|param| param.required || given(&param.name))
+            .filter(|param| param.has_to_be_said() || given(&param.name))
             .map(|param| format!("{}={}", param.name, value(&param.name, seller)))
             .collect();
         Self {
