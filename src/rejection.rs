@@ -454,18 +454,9 @@ impl Rejection {
                 format!("This path works with {} only.", list(methods.iter().map(|method| method.as_str())))
             }
             Self::UnknownParameter { name, meant } => unknown_parameter(name.as_deref(), meant.as_deref()),
-            Self::UnsaidParameter { name, values } => {
-                let values: Vec<String> = values.iter().map(|value| format!("`{name}={value}`")).collect();
-                let said = if values.is_empty() { format!("`{name}`") } else { either(values.iter().map(String::as_str)) };
-                format!("ClickBank moves money or not by what `{name}` says, also where it is left out. Say {said}.")
-            }
+            Self::UnsaidParameter { name, values } => unsaid_parameter(name, values),
             Self::CapReached { cap, nickname, retry_after } => cap_reached(*cap, nickname.as_deref(), *retry_after),
-            Self::RefundAmountUnknown => {
-                "A cap bounds how much money may be refunded in an hour, and ClickBank does not tell how much this would be, so it \
-                 was not sent. Refund with POST /rest/1.3/tickets/{receipt}?type=rfnd, of which it does, and change a product \
-                 with applyProratedRefund=false; or have the operator lift the cap refunded_usd_per_hour."
-                    .to_owned()
-            }
+            Self::RefundAmountUnknown => REFUND_AMOUNT_UNKNOWN.to_owned(),
             Self::NotAcceptable(answers) => {
                 format!("This endpoint answers with {}; say so in Accept, or leave Accept out.", list(media_types(*answers)))
             }
@@ -690,6 +681,16 @@ fn unknown_parameter(name: Option<&str>, meant: Option<&str>) -> String {
             .to_owned(),
     };
     format!("{what} {mend}")
+}
+
+const REFUND_AMOUNT_UNKNOWN: &str = "A cap bounds how much money may be refunded in an hour, and ClickBank does not tell how much this would be, so it was \
+     not sent. Refund with POST /rest/1.3/tickets/{receipt}?type=rfnd, of which it does, and change a product with \
+     applyProratedRefund=false; or have the operator lift the cap refunded_usd_per_hour.";
+
+fn unsaid_parameter(name: &str, values: &[String]) -> String {
+    let values: Vec<String> = values.iter().map(|value| format!("`{name}={value}`")).collect();
+    let said = if values.is_empty() { format!("`{name}`") } else { either(values.iter().map(String::as_str)) };
+    format!("ClickBank moves money or not by what `{name}` says, also where it is left out. Say {said}.")
 }
 
 fn cap_reached(cap: Cap, nickname: Option<&str>, retry_after: Option<Duration>) -> String {

@@ -250,6 +250,7 @@ impl CapTable {
 
 #[cfg(test)]
 mod tests {
+    use super::super::credential::ScopeByPermission;
     use super::super::nickname::{Nickname, NicknameKind, Nicknames};
     use super::*;
 
@@ -308,7 +309,7 @@ mod tests {
         let mut nicknames = Nicknames::default();
         let mut declare = |name| nicknames.declare(Nickname::parse(name).unwrap(), NicknameKind::Seller).unwrap();
         let [acme, zenith] = ["acme", "zenith"].map(&mut declare);
-        let caller = super::super::matrix::Matrix::new([Default::default()]).callers().next().unwrap();
+        let caller = super::super::matrix::Matrix::new([ScopeByPermission::default()]).callers().next().unwrap();
         let caps = |pairs: &[(CapKind, u64)]| pairs.iter().map(|&(kind, limit)| Cap { kind, limit }).collect::<Caps>();
         let mut table = CapTable::default();
         let (plain, refund) = (Effects::default(), Effects { refunds: true, cancels: false });

@@ -98,7 +98,8 @@ fn what_is_no_command_is_answered_with_2_and_a_hint() {
 fn a_key_in_the_wrong_place_is_not_repeated() {
     let shell = Shell::with_example();
     for secret in ["cbgw_0123456789ABCDEFGHIJ0123456789ABCDEF", "API-0123456789ABCDEFGHIJ"] {
-        let wrong: [&[&str]; 10] = [
+        let (cap, limit) = (format!("{secret}=1"), format!("refunds_per_hour={secret}"));
+        let wrong: [&[&str]; 14] = [
             &[secret],
             &["can-i", secret, "GET", "/rest/1.3/orders2/list"],
             &["can-i", "storefront", secret, "/rest/1.3/orders2/list"],
@@ -108,6 +109,10 @@ fn a_key_in_the_wrong_place_is_not_repeated() {
             &["matrix", "--nickname", secret],
             &["key", "create", secret],
             &["key", "create", "app", "--grant", secret],
+            &["key", "create", "app", "--cap", secret],
+            &["key", "create", "app", "--cap", &cap],
+            &["key", "create", "app", "--cap", &limit],
+            &["key", "edit", "storefront", "--no-cap", secret],
             &["--config", secret, "check"],
         ];
         for arguments in wrong {
@@ -206,6 +211,7 @@ fn check_tells_what_callers_gain_and_lose_against_another_configuration() {
     let mut changed = keys.replacen(&format!("[keys.{}", names[0]), "[keys.renamed", 2);
     changed =
         changed.replacen("products = [\"acme\"]\n", "", 1).replacen("status = \"active\"", "status = \"inactive\"", 1);
+    changed = changed.replacen("[keys.renamed]\n", "[keys.renamed]\ncaps = { refunds_per_hour = 1 }\n", 1);
     let gone = changed.find("[keys.contractor]").unwrap();
     changed.truncate(gone);
     changed.push_str(

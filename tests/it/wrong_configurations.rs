@@ -184,6 +184,32 @@ fn probes() {
 }
 
 #[test]
+fn caps() {
+    let of_key = |caps: &str| format!("id = \"key_app\"\ncaps = {caps}");
+    let keys = [
+        ("a slip in a key's cap", "{ refunds_per_day = 1 }"),
+        ("a key's cap below zero", "{ refunds_per_hour = -1 }"),
+        ("a key's cap in words", "{ refunds_per_hour = \"ten\" }"),
+        ("a key's cap on money as a number", "{ refunded_usd_per_hour = 500.5 }"),
+        ("a key's cap on money in another currency", "{ refunded_usd_per_hour = \"500 EUR\" }"),
+        ("a key's caps as a number", "10"),
+        ("a key's cap beyond all bounds", "{ changes_per_hour = 100000000001 }"),
+        ("a key without any of its caps", "{}"),
+    ]
+    .map(|(name, caps)| (name, of_key(caps)));
+    let nicknames = [
+        ("a cap of nobody", "[caps]\nrefunds_per_hour = 1"),
+        ("a cap of an undeclared nickname", "[caps.acmee]\nrefunds_per_hour = 1"),
+        ("caps of one nickname twice", "[caps.acme]\nrefunds_per_hour = 1\n[caps.ACME]\nchanges_per_hour = 1"),
+        ("caps as a list", "[[caps]]\nrefunds_per_hour = 1"),
+    ]
+    .map(|(name, lines)| (name, format!("\n{lines}\n")));
+    let of_keys = keys.iter().map(|(name, lines)| (*name, K, "id = \"key_app\"", lines.as_str()));
+    let of_nicknames = nicknames.iter().map(|(name, lines)| (*name, G, "", lines.as_str()));
+    single_mistakes("wrong_caps", &of_keys.chain(of_nicknames).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_file_as_a_whole() {
     single_mistakes(
         "wrong_file",
@@ -464,6 +490,13 @@ fn added_endpoints() {
         ("a parameter with an unknown field", "[\"startDate\"]", "[{ name = \"startDate\", mandatory = true }]"),
         ("a type that no answer has", "changes =", "answers = [\"html\"]\nchanges ="),
         ("no type of answer", "changes =", "answers = []\nchanges ="),
+        ("money back from what changes nothing", "changes =", "refunds = true\nchanges ="),
+        (
+            "money back by a value that is not there",
+            "changes = \"nothing\"",
+            "refunds = [\"type=rfnd\"]\nchanges = \"money\"",
+        ),
+        ("money back by a word", "changes = \"nothing\"", "refunds = \"always\"\nchanges = \"money\""),
         ("rows nowhere", "changes =", "rows = { owner = \"site\" }\nchanges ="),
     ] {
         let place = Place::new();

@@ -101,15 +101,16 @@ pub(super) fn caps(arguments: &[String]) -> anyhow::Result<Vec<Cap>> {
     let mut caps: Vec<Cap> = Vec::new();
     for argument in arguments {
         let (kind, limit) = argument.split_once('=').with_context(|| {
+            let argument = without_secrets(argument);
             format!("`{}` is no cap; write CAP=LIMIT, such as refunds_per_hour=10", argument.escape_debug())
         })?;
         let kind = cap_kind(kind)?;
         anyhow::ensure!(caps.iter().all(|cap| cap.kind != kind), "{kind} is given twice; give one limit");
         let limit = kind.parse_limit(limit).with_context(|| match kind {
             CapKind::RefundedCents => {
-                format!("`{}` is no amount of US dollars; write it such as 500 or 499.50", limit.escape_debug())
+                format!("`{}` is no amount of US dollars; write it such as 500 or 499.50", shown(limit))
             }
-            _ => format!("`{}` is no number of times; write a whole number such as 10", limit.escape_debug()),
+            _ => format!("`{}` is no number of times; write a whole number such as 10", shown(limit)),
         })?;
         caps.push(Cap { kind, limit });
     }
@@ -132,12 +133,16 @@ pub(super) fn lifted(arguments: &[String], caps: &[Cap]) -> anyhow::Result<Vec<C
     Ok(lifted)
 }
 
+fn shown(text: &str) -> String {
+    without_secrets(text).escape_debug().to_string()
+}
+
 fn cap_kind(text: &str) -> anyhow::Result<CapKind> {
     CapKind::parse(text).with_context(|| {
         let names = CapKind::ALL.map(CapKind::as_str);
         let mend = config::did_you_mean(text, names)
             .map_or_else(|| format!("there are {}", names.join(", ")), |meant| format!("did you mean `{meant}`?"));
-        format!("there is no cap `{}`; {mend}", without_secrets(text).escape_debug())
+        format!("there is no cap `{}`; {mend}", shown(text))
     })
 }
 

@@ -28,8 +28,11 @@ pub(crate) struct Create {
     /// What it may do, on which nicknames: PERMISSION=NICKNAME[,NICKNAME…] or PERMISSION=all
     #[arg(long = "grant", value_name = "GRANT")]
     grants: Vec<String>,
-    /// How much may be changed with it in any hour: CAP=LIMIT, such as refunds_per_hour=10
-    #[arg(long = "cap", value_name = "CAP")]
+    #[arg(
+        long = "cap",
+        value_name = "CAP",
+        help = "How much may be changed with it in any hour: CAP=LIMIT, such as refunds_per_hour=10"
+    )]
     caps: Vec<String>,
     #[command(flatten)]
     expiry: Expiry,

@@ -37,11 +37,13 @@ pub(crate) struct Edit {
     /// What it may do no more: PERMISSION, or PERMISSION=NICKNAME[,NICKNAME…]
     #[arg(long = "revoke", value_name = "GRANT")]
     revocations: Vec<String>,
-    /// How much may be changed with it in any hour: CAP=LIMIT, in place of what it was
-    #[arg(long = "cap", value_name = "CAP")]
+    #[arg(
+        long = "cap",
+        value_name = "CAP",
+        help = "How much may be changed with it in any hour: CAP=LIMIT, such as refunds_per_hour=10"
+    )]
     caps: Vec<String>,
-    /// A cap that it has no more, such as refunds_per_hour
-    #[arg(long = "no-cap", value_name = "CAP")]
+    #[arg(long = "no-cap", value_name = "CAP", help = "A cap that it has no more, such as refunds_per_hour")]
     lifted: Vec<String>,
     #[command(flatten)]
     expiry: Expiry,

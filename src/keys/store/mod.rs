@@ -560,6 +560,36 @@ mod tests {
     }
 
     #[test]
+    fn caps_are_set_and_lifted_however_they_are_written() {
+        let set = |kind, limit| Change::Cap(kind, Some(limit));
+        let (refunds, dollars) = (CapKind::Refunds, CapKind::RefundedCents);
+        let bare = "[keys.app]\nid = 'a' # x\n\n[keys.app.grants]\n";
+        let with = edited(bare, &[set(CapKind::Changes, 9), set(refunds, 3)]).unwrap();
+        let expected =
+            "[keys.app]\nid = 'a' # x\ncaps = { refunds_per_hour = 3, changes_per_hour = 9 }\n\n[keys.app.grants]\n";
+        assert_eq!(with, expected);
+        let less = edited(&with, &[Change::Cap(refunds, None), set(dollars, 12_345)]).unwrap();
+        let caps = "{ refunded_usd_per_hour = \"123.45\", changes_per_hour = 9 }";
+        assert_eq!(less, expected.replace("{ refunds_per_hour = 3, changes_per_hour = 9 }", caps));
+        let lifted = [dollars, CapKind::Changes].map(|kind| Change::Cap(kind, None));
+        assert_eq!(edited(&less, &lifted).unwrap(), bare);
+        for (before, after) in [
+            ("caps.refunds_per_hour = 1 # few\n", "caps.refunds_per_hour = 2 # few\n"),
+            (
+                "[keys.app.caps] # belts\nrefunds_per_hour = 1 # few\n# below\n",
+                "[keys.app.caps] # belts\nrefunds_per_hour = 2 # few\n# below\n",
+            ),
+            ("caps = { refunds_per_hour = 1 } # few\n", "caps = { refunds_per_hour = 2 } # few\n"),
+            ("caps = {}\n", "caps = { refunds_per_hour = 2 }\n"),
+        ] {
+            let file = |caps: &str| format!("[keys.app]\nid = 'a'\n{caps}");
+            assert_eq!(edited(&file(before), &[set(refunds, 2)]).unwrap(), file(after));
+            let lifted = edited(&file(after), &[Change::Cap(refunds, None)]).unwrap();
+            assert!(!lifted.contains("caps") && lifted.starts_with(&file("")), "{lifted}");
+        }
+    }
+
+    #[test]
     fn a_text_before_is_noted_and_forgotten_in_whatever_form_it_stands() {
         let digest = KeyDigest::of(b"before");
         let previous = Previous { digest, until: at("2026-12-01T00:00:00Z") };

@@ -84,6 +84,32 @@ fn all_about_a_key_is_shown() {
 }
 
 #[test]
+fn what_a_key_may_change_is_bounded_and_shown() {
+    let shell = Shell::with_example();
+    let create = ["--grant", "orders_write=acme", "--cap", "changes_per_hour=200", "--cap", "refunds_per_hour=1"];
+    let key = ["key", "create", "support", "--digest", MOVED];
+    assert_eq!(shell.run(&[&key[..], &create].concat()).code, 0);
+    let gateway = shell.read("config/gateway.toml").replace("\n# [caps.acme]\n# ", "\n[caps.acme]\n");
+    let gateway = gateway.replacen("orders_read = [\"acme\"]\n", "orders_write = [\"acme\"]\n", 1);
+    fs::write(shell.path("config/gateway.toml"), gateway).unwrap();
+    let refund = "/rest/1.3/tickets/ABCD1234?type=rfnd&reason=ticket.type.refund.7";
+    let text = transcripts(
+        &shell,
+        &[
+            (&["key", "edit", "support", "--cap", "refunded_usd_per_hour=0.5", "--no-cap", "changes_per_hour"], 0),
+            (&["key", "show", "support"], 0),
+            (&["key", "show", "support", "--output", "json"], 0),
+            (&["can-i", "support", "POST", refund], 0),
+            (&["can-i", "billing-dashboard", "GET", "/rest/1.3/orders2/ABCD1234"], 0),
+            (&["key", "edit", "support", "--cap", "refunded_usd_per_hour=0.50"], 0),
+        ],
+    );
+    let tables = tables(&shell, "support");
+    let (_, tables) = tables.split_once("digest").unwrap();
+    assert_golden("cli_caps", &format!("{text}\n{tables}"));
+}
+
+#[test]
 fn a_key_is_edited_in_one_writing() {
     let shell = Shell::with_example();
     let before = shell.read("config/keys.toml");
@@ -151,6 +177,13 @@ fn an_edit_that_is_wrong_in_one_point_changes_nothing() {
             (&["key", "edit", "storefront", "--expires", "2099-01-01", "--no-expiry"], 2),
             (&["key", "edit", "storefront", "--note", "x", "--no-note"], 2),
             (&["key", "edit", "storefront", "--note", "cbgw_0123456789ABCDEFGHIJ0123456789ABCDEF"], 2),
+            (&["key", "edit", "storefront", "--cap", "refunds_per_hour"], 2),
+            (&["key", "edit", "storefront", "--cap", "refunds_per_hour=many"], 2),
+            (&["key", "edit", "storefront", "--cap", "refunded_usd_per_hour=5,00"], 2),
+            (&["key", "edit", "storefront", "--cap", "refund_per_hour=1"], 2),
+            (&["key", "edit", "storefront", "--cap", "refunds_per_hour=1", "--cap", "refunds_per_hour=2"], 2),
+            (&["key", "edit", "storefront", "--cap", "refunds_per_hour=1", "--no-cap", "refunds_per_hour"], 2),
+            (&["key", "edit", "storefront", "--no-cap", "refunds_per_hour"], 2),
         ],
     );
     assert_golden("cli_key_edit_refuses", &text);
