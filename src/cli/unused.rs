@@ -17,8 +17,8 @@ use crate::domain::matrix::{CallerId, MatrixBuilder, Policy};
 use crate::domain::nickname::{NicknameId, NicknameSet, Nicknames, Scope};
 use crate::domain::permission::Permission;
 use crate::domain::secret::without_secrets;
-use crate::keys::Key;
-use crate::keys::store::{self, Change, GrantedTo};
+use crate::keys::store::{Change, GrantedTo, KeyTexts};
+use crate::keys::{Key, KeyName};
 use crate::last_use::{KeyUse, LastUse};
 
 use super::compare::listed;
@@ -127,15 +127,14 @@ pub(super) fn run(
     // Comments are people's, and they put keys where none belong.
     let text = std::fs::read_to_string(&config.keys_file)
         .with_context(|| format!("cannot read {}", config.keys_file.display()))?;
-    let report = report(context, config, filter, &used, (before, period), &text)?;
+    let keys = KeyTexts::new(&text);
+    let report = report(context, config, filter, &used, (before, period), &keys)?;
     let some = !report.unused.is_empty();
     match context.output {
         _ if edit => {
-            let mut after = text.clone();
-            for Edit { key, changes, .. } in &report.edits {
-                let name = crate::keys::KeyName::parse(key)?;
-                after = store::edited(&after, name, changes)?;
-            }
+            let edits =
+                report.edits.iter().map(|Edit { key, changes, .. }| Ok((KeyName::parse(key)?, changes.as_slice())));
+            let after = keys.edited(edits.collect::<anyhow::Result<Vec<_>>>()?)?;
             config::check_keys(&config.keys_file, &after, &config.snapshot.policy.nicknames)
                 .map_err(|findings| anyhow::anyhow!(super::explain(&config.keys_file, &findings)))?;
             output::print_whole(&without_secrets(&unified(&config.keys_file.display().to_string(), &text, &after)))?;
@@ -163,7 +162,7 @@ fn report<'a>(
     filter: &Filter,
     used: &LastUse,
     (before, period): (SystemTime, &str),
-    text: &str,
+    texts: &KeyTexts<'_>,
 ) -> anyhow::Result<Report<'a>> {
     let snapshot = &config.snapshot;
     let nicknames = &snapshot.policy.nicknames;
@@ -196,7 +195,7 @@ fn report<'a>(
         if cells {
             continue;
         }
-        let granted = store::grants(text, key.name)?;
+        let granted = texts.grants(key.name)?;
         let (unused, cut) = cut(&key, granted, &recent, nicknames, filter);
         if !unused.is_empty() {
             report.unused.extend(unused);

@@ -113,8 +113,15 @@ async fn beyond_a_cap_nothing_is_sent_and_the_refusal_says_whose_it_is_and_when_
 #[tokio::test]
 async fn a_cap_of_a_nickname_counts_all_keys_together_behind_any_credential() {
     let caps = "[caps.zenith]\nrefunds_per_hour = 2\n[caps.orbit]\nchanges_per_hour = 1\n";
+    for owner_check in ["always", "trust-clickbank"] {
+        let changes = format!("[changes]\nowner_check = \"{owner_check}\"\n");
+        counts_for_the_seller(&(LIMITS.to_owned() + caps + &changes)).await;
+    }
+}
+
+async fn counts_for_the_seller(limits: &str) {
     let setup = setup()
-        .limits(&(LIMITS.to_owned() + caps))
+        .limits(limits)
         .caller("both", &everything_on("[\"zenith\", \"orbit\"]"))
         .caller("second", &everything_on("[\"zenith\"]"));
     let scene = start(&setup).await;

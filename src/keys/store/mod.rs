@@ -19,7 +19,7 @@ use super::{KeyName, Note, Previous, Status};
 pub(crate) mod sections;
 mod tables;
 
-use tables::{KeyTables, NotTables};
+use tables::{Index, KeyTables, NotTables};
 
 /// What a grant names, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,7 +253,7 @@ impl KeyFile {
     /// # Errors
     /// When there is no such key, or it is written in another form.
     pub fn grants(&self, name: KeyName<'_>) -> Result<Vec<(Permission, GrantedTo)>, StoreError> {
-        grants(&self.text, name)
+        find(&self.text, name)?.grants().ok_or_else(|| other_form(name))
     }
 
     /// Changes a key, and leaves all else as it is, to the byte.
@@ -321,12 +321,56 @@ impl KeyFile {
     }
 }
 
-/// What a key is granted in a key file's text, as it is written. What a permission includes is not added.
-///
-/// # Errors
-/// As [`KeyFile::grants`].
-pub fn grants(text: &str, name: KeyName<'_>) -> Result<Vec<(Permission, GrantedTo)>, StoreError> {
-    find(text, name)?.grants().ok_or_else(|| other_form(name))
+/// The keys in a key file's text, found once: for who looks at many of them.
+pub struct KeyTexts<'t> {
+    text: &'t str,
+    index: Index<'t>,
+}
+
+impl fmt::Debug for KeyTexts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyTexts").finish_non_exhaustive()
+    }
+}
+
+impl<'t> KeyTexts<'t> {
+    /// Those of this text.
+    #[must_use]
+    pub fn new(text: &'t str) -> Self {
+        Self { text, index: Index::new(text) }
+    }
+
+    /// What a key is granted, as it is written. What a permission includes is not added.
+    ///
+    /// # Errors
+    /// As [`KeyFile::grants`].
+    pub fn grants(&self, name: KeyName<'_>) -> Result<Vec<(Permission, GrantedTo)>, StoreError> {
+        self.find(name)?.grants().ok_or_else(|| other_form(name))
+    }
+
+    /// The text with some changes of some keys, each of which is there once. None of them gets another name.
+    ///
+    /// # Errors
+    /// As [`KeyFile::edit`].
+    pub fn edited<'c>(
+        &self,
+        edits: impl IntoIterator<Item = (KeyName<'c>, &'c [Change<'c>])>,
+    ) -> Result<String, StoreError> {
+        let mut all = Vec::new();
+        for (name, changes) in edits {
+            let mut tables = self.find(name)?;
+            for change in changes {
+                tables.change(change).ok_or_else(|| other_form(name))?;
+            }
+            all.push(tables);
+        }
+        let not_a_key_file = || StoreError::NotAKeyFile { path: PathBuf::new() };
+        tables::write_into(self.text, &all).ok_or_else(not_a_key_file)
+    }
+
+    fn find(&self, name: KeyName<'_>) -> Result<KeyTables, StoreError> {
+        found(self.index.find(name.as_str()), name)
+    }
 }
 
 /// A key file's text with some changes of a key.
@@ -341,7 +385,7 @@ pub fn edited(text: &str, name: KeyName<'_>, changes: &[Change<'_>]) -> Result<S
         }
         tables.change(change).ok_or_else(|| other_form(name))?;
     }
-    tables.write_into(text).ok_or_else(|| other_form(name))
+    tables::write_into(text, [&tables]).ok_or_else(|| other_form(name))
 }
 
 /// A key file's text without a key.
@@ -353,7 +397,11 @@ pub fn without(text: &str, name: KeyName<'_>) -> Result<String, StoreError> {
 }
 
 fn find(text: &str, name: KeyName<'_>) -> Result<KeyTables, StoreError> {
-    KeyTables::find(text, name.as_str()).map_err(|error| match error {
+    found(KeyTables::find(text, name.as_str()), name)
+}
+
+fn found(tables: Result<KeyTables, NotTables>, name: KeyName<'_>) -> Result<KeyTables, StoreError> {
+    tables.map_err(|error| match error {
         NotTables::Missing => StoreError::NoSuchKey { name: name.to_string() },
         NotTables::OtherForm => other_form(name),
     })

@@ -1,5 +1,7 @@
 //! One key's tables in the key file: read, changed and written anew with all that people put between.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -82,11 +84,51 @@ pub(super) struct KeyTables {
     parts: Vec<Part>,
 }
 
+/// Where each key's sections stand in a text: for who looks at many keys.
+pub(super) struct Index<'t> {
+    text: &'t str,
+    sections: Vec<Section>,
+    by_name: HashMap<Cow<'t, str>, Vec<usize>>,
+}
+
+impl<'t> Index<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let sections = sections(text);
+        let mut by_name: HashMap<Cow<'t, str>, Vec<usize>> = HashMap::with_capacity(sections.len() / 2);
+        for (place, section) in sections.iter().enumerate() {
+            if let Some(name) = section.key_name(text) {
+                by_name.entry(name).or_default().push(place);
+            }
+        }
+        Self { text, sections, by_name }
+    }
+
+    pub(super) fn find(&self, name: &str) -> Result<KeyTables, NotTables> {
+        let places = self.by_name.get(name).map(Vec::as_slice).unwrap_or_default();
+        let own = places.iter().filter_map(|place| self.sections.get(*place));
+        match KeyTables::among(self.text, name, own)? {
+            tables if tables.parts.iter().any(|part| part.below.is_none()) => Ok(tables),
+            // What it is instead takes a look at everything.
+            _ => KeyTables::find(self.text, name),
+        }
+    }
+}
+
 impl KeyTables {
     pub(super) fn find(text: &str, name: &str) -> Result<Self, NotTables> {
-        let mut parts = Vec::new();
         let sections = sections(text);
-        for section in &sections {
+        let tables = Self::among(text, name, sections.iter())?;
+        if tables.parts.iter().any(|part| part.below.is_none()) {
+            return Ok(tables);
+        }
+        let elsewhere = !tables.parts.is_empty() || stands_elsewhere(&sections, text, name);
+        Err(if elsewhere { NotTables::OtherForm } else { NotTables::Missing })
+    }
+
+    /// What these sections have of a key.
+    fn among<'s>(text: &str, name: &str, sections: impl Iterator<Item = &'s Section>) -> Result<Self, NotTables> {
+        let mut parts = Vec::new();
+        for section in sections {
             let Some(below) = of_key(section, text, name) else { continue };
             let written = text.get(section.range()).unwrap_or_default();
             let crlf = written.contains("\r\n");
@@ -94,11 +136,7 @@ impl KeyTables {
             let mut below = below.into_iter();
             parts.push(Part { range: section.range(), below: below.next(), document, crlf });
         }
-        if parts.iter().any(|part| part.below.is_none()) {
-            return Ok(Self { name: name.to_owned(), parts });
-        }
-        let elsewhere = !parts.is_empty() || stands_elsewhere(&sections, text, name);
-        Err(if elsewhere { NotTables::OtherForm } else { NotTables::Missing })
+        Ok(Self { name: name.to_owned(), parts })
     }
 
     /// The key's table, as far as it stands in the section whose header ends with `below`.
@@ -262,22 +300,12 @@ impl KeyTables {
         Some(())
     }
 
-    /// The whole text, with these tables in their places.
-    pub(super) fn write_into(&self, text: &str) -> Option<String> {
-        let mut written = String::with_capacity(text.len() + 256);
-        let mut at = 0;
-        for part in &self.parts {
-            written.push_str(text.get(at..part.range.start)?);
-            let part_text = part.document.to_string();
-            if part.crlf {
-                written.push_str(&part_text.replace('\n', "\r\n"));
-            } else {
-                written.push_str(&part_text);
-            }
-            at = part.range.end;
-        }
-        written.push_str(text.get(at..)?);
-        Some(written)
+    /// Its sections as they are now, and where they stood.
+    fn written(&self) -> impl Iterator<Item = (Range<usize>, String)> {
+        self.parts.iter().map(|part| {
+            let text = part.document.to_string();
+            (part.range.clone(), if part.crlf { text.replace('\n', "\r\n") } else { text })
+        })
     }
 
     /// The whole text without these tables. Comments right above and right below go with them; those that stand apart
@@ -314,6 +342,21 @@ impl KeyTables {
         }
         Some(rest)
     }
+}
+
+/// The whole text, with these keys' tables in their places.
+pub(super) fn write_into<'k>(text: &str, keys: impl IntoIterator<Item = &'k KeyTables>) -> Option<String> {
+    let mut parts: Vec<(Range<usize>, String)> = keys.into_iter().flat_map(KeyTables::written).collect();
+    parts.sort_by_key(|(range, _)| range.start);
+    let mut written = String::with_capacity(text.len() + 256);
+    let mut at = 0;
+    for (range, part) in parts {
+        written.push_str(text.get(at..range.start)?);
+        written.push_str(&part);
+        at = range.end;
+    }
+    written.push_str(text.get(at..)?);
+    Some(written)
 }
 
 /// Where the comments begin that stand right above a place.
