@@ -14,12 +14,14 @@
 //! | `planted`, `safety` | what must not show, change, or be sent, and the search for it |
 //! | `hostile`, `forgery` | answers of a ClickBank that has gone wrong |
 //! | `check`, `coverage` | a case, and what was tried in all of them |
+//! | `changes` | sequences of changes |
 //! | `sockets` | some scenes through the real server |
 //!
 //! `CBGW_TEST_PROMISES=100000 cargo test --test it promise` tries more cases than every run does. `CBGW_TEST_SEED` is the
 //! first scene's seed: with the one that a failure names and `CBGW_TEST_PROMISES=1`, that scene is tried alone.
 
 mod alike;
+mod changes;
 mod check;
 mod coverage;
 mod forgery;
@@ -40,6 +42,7 @@ use tokio::runtime::Runtime;
 
 use crate::support::in_process;
 
+use self::changes::{Made, Sequence};
 use self::check::{Broken, Case};
 use self::coverage::Coverage;
 use self::scene::Scene;
@@ -64,6 +67,35 @@ fn whatever_clickbank_answers_nothing_foreign_shows_or_changes() {
     let coverage = try_scenes(true);
     let untried = coverage.untried_forms();
     assert!(coverage.cases < CASES / 2 || untried.is_empty(), "never tried: {untried:?}");
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how much was tried is worth knowing")]
+fn whatever_a_caller_changes_is_its_own_and_what_its_key_would_have_changed() {
+    let _silence = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default());
+    let runtime = in_process::runtime();
+    let (mut coverage, mut made) = (Coverage::default(), Made::default());
+    let (began, first) = (Instant::now(), from_environment("CBGW_TEST_SEED", FIRST_SEED));
+    let cases = from_environment("CBGW_TEST_PROMISES", CASES).div_ceil(2);
+    for seed in first.. {
+        if coverage.cases >= cases {
+            break;
+        }
+        let mut scene = Scene::of(seed);
+        scene.trusts_clickbank = seed % 2 == 0;
+        let world = scene.world(scene.records.clone());
+        let configured = scene.configure(&world);
+        for number in 0..CASES_OF_A_SCENE {
+            coverage.cases += 1;
+            let mut sequence = Sequence::make(&scene, &configured, &world, number);
+            if let Err(what) = sequence.run(&runtime, &mut coverage, &mut made) {
+                panic!("{what}");
+            }
+        }
+    }
+    println!("{made}{coverage}; {:.1?}", began.elapsed());
+    let gaps = made.gaps();
+    assert!(coverage.cases < CASES / 2 || gaps.is_empty(), "{made}{gaps:#?}");
 }
 
 /// Tries as many cases as the environment says, or half of them with answers that are mangled now and then.

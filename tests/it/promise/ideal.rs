@@ -70,6 +70,25 @@ pub(super) fn answers(
     answers
 }
 
+/// What would become of a world if these ideal keys had asked: each of these is right.
+pub(super) fn worlds(
+    scene: &Scene,
+    (caller, grants): (&str, &Table),
+    ask: &Ask,
+    (acting, reach): (Acting, Option<&Table>),
+    world: &World,
+) -> Vec<World> {
+    let mut worlds = Vec::new();
+    for request in canonical(scene, grants, ask, acting) {
+        for shrink in shrinks(scene, grants, ask, reach) {
+            let mut world = world.clone();
+            answer(&mut world, caller, shrink, &request);
+            worlds.push(world);
+        }
+    }
+    worlds
+}
+
 /// The answer that one ideal key gets.
 pub(super) fn answer(world: &mut World, caller: &str, shrink: Shrink, request: &Request) -> Answered {
     let secret = world.key(&shrink.key_of(caller)).unwrap().secret().expose().to_owned();

@@ -72,6 +72,10 @@ impl Garden {
         product.pitch_page = Some(format!("https://{word}.example.net/"));
         product.mobile_pitch_page = None;
         product.price = self.amount();
+        if sku == "idle-1" {
+            // To change a subscription to.
+            product.recurring = Some(RecurringPrice::monthly(Cents(900)));
+        }
         if sku == "club-1" {
             product.recurring = Some(RecurringPrice::monthly(Cents(1900)));
             product.categories = vec!["MEMBER_SITE".to_owned()];

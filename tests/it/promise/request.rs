@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use clickbank_gateway::simulator::world::Order;
+
 use crate::facts::{FACTS, Fact, Param, Place};
 
 use super::random::Random;
@@ -58,6 +60,85 @@ impl Ask {
             _ => {}
         }
         ask
+    }
+
+    /// Makes up a change, most of the time one that ClickBank would make if the caller's own key asked.
+    pub(super) fn change(values: &Values, random: &mut Random) -> Self {
+        let changing: Vec<&'static Fact> = FACTS.iter().filter(|fact| fact.mutates).collect();
+        let fact = loop {
+            let fact = *random.pick(&changing);
+            // What fits any order is made often enough, and what waits for a return seldom fits.
+            if random.percent(10) {
+                break FACTS.iter().find(|fact| fact.id == "tickets.returned").unwrap_or(fact);
+            }
+            if !fact.path.ends_with("/changeAddress") && !fact.path.contains("/products/") || random.percent(30) {
+                break fact;
+            }
+        };
+        let of_subscription = fact.permission_all.iter().any(|permission| permission == "subscription_modification");
+        let fits = |order: &&Order| match fact.path.split('/').nth(3) {
+            Some("orders" | "orders2") if of_subscription => order.subscription.is_some(),
+            Some("shipping" | "shipping2" | "shipping3") => order.lines.iter().any(|line| line.shippable),
+            _ => true,
+        };
+        let tried = (0..12).find_map(|_| values.order(random).filter(fits));
+        let order = tried.or_else(|| values.order(random)).cloned();
+        let item = order.as_ref().and_then(|order| order.lines.first()).map(|line| line.item_no.clone());
+        let kind = *random.pick(&["rfnd", "rfnd", "cncl", "tech"]);
+        let value = |name: &str, random: &mut Random| match name {
+            "site" => values.nickname(random),
+            "sku" | "oldSku" | "item" => item.clone().unwrap_or_else(|| Values::sku(random)),
+            "newSku" if random.percent(70) => "idle-1".to_owned(),
+            "newSku" => Values::sku(random),
+            "restartDate" | "changeDate" | "nextRebillDate" => "2027-01-15".to_owned(),
+            "date" => "2026-11-20".to_owned(),
+            "numPeriods" => "2".to_owned(),
+            "type" if fact.path.starts_with("/rest/1.3/products") => "STANDARD".to_owned(),
+            "type" => kind.to_owned(),
+            "reason" => {
+                let group = [("rfnd", "refund"), ("cncl", "cancel")].into_iter().find(|(type_, _)| *type_ == kind);
+                format!("ticket.type.{}.1", group.map_or("tech_support", |(_, group)| group))
+            }
+            "action" => (*random.pick(&["change", "close", "reopen"])).to_owned(),
+            "refundType" => (*random.pick(&["FULL", "PARTIAL_PERCENT"])).to_owned(),
+            "refundAmount" => "25".to_owned(),
+            "countryCode" => "US".to_owned(),
+            "currency" => "USD".to_owned(),
+            "price" => "12.50".to_owned(),
+            "language" => "EN".to_owned(),
+            "applyProratedRefund" | "carryAffiliate" | "retainSubscription" | "fillOrder" | "digital" => {
+                (*random.pick(&["true", "false"])).to_owned()
+            }
+            _ => "words".to_owned(),
+        };
+        let mut query: Vec<(String, String)> = Vec::new();
+        for param in fact.params_in(Place::Query) {
+            let is_plain = matches!(param.name.as_str(), "type" | "action" | "comment" | "refundType" | "refundAmount");
+            let percent = match param.name.as_str() {
+                _ if param.has_to_be_said() => 100,
+                "sku" | "item" => 60,
+                _ if is_plain && !fact.path.starts_with("/rest/1.3/products") => 50,
+                _ => 5,
+            };
+            if random.percent(percent) {
+                query.push((param.name.clone(), value(&param.name, random)));
+            }
+        }
+        let receipt = match order {
+            Some(order) if random.percent(90) => order.receipt,
+            _ => values.receipt(random),
+        };
+        let path = fact.params_in(Place::Path).fold(fact.path.clone(), |path, param| {
+            let value = match param.name.as_str() {
+                "receipt" => receipt.clone(),
+                "id" => values.ticket(random),
+                _ => Values::sku(random),
+            };
+            path.replace(&format!("{{{}}}", param.name), &value)
+        });
+        let named = random.percent(20).then(|| values.nickname(random));
+        let accept = *random.pick(&[Some("application/json"), Some("application/xml"), None]);
+        Self { fact, path, query, accept, page: None, in_header: named, in_path: None, slash: false }
     }
 
     /// The target as the caller sends it.

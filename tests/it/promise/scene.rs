@@ -51,6 +51,8 @@ pub(super) struct Scene {
     pub(super) settings: Settings,
     pub(super) declared: Vec<(&'static str, AccountKind)>,
     pub(super) has_sister: bool,
+    /// Whether ClickBank is trusted to refuse the receipts of others, where it confines a credential.
+    pub(super) trusts_clickbank: bool,
     pub(super) credentials: Vec<(String, Table)>,
     pub(super) callers: Vec<(String, Table)>,
     pub(super) records: Records,
@@ -80,6 +82,7 @@ impl Scene {
             settings,
             declared,
             has_sister: random.percent(50),
+            trusts_clickbank: false,
             credentials: Vec::new(),
             callers: Vec::new(),
             records: Records::default(),
@@ -277,6 +280,9 @@ impl Scene {
         let mut text = "[upstream]\nurl = \"https://clickbank.test\"\n[limits]\nper_second = 100000\nper_day = \
                         100000000\n[nicknames]\n"
             .to_owned();
+        if self.trusts_clickbank {
+            text.insert_str(0, "changes = { owner_check = \"trust-clickbank\" }\n");
+        }
         for (name, kind) in &self.declared {
             let kind = match kind {
                 AccountKind::Seller => "seller",

@@ -83,7 +83,7 @@ impl Values {
         }
     }
 
-    fn order(&self, random: &mut Random) -> Option<&Order> {
+    pub(super) fn order(&self, random: &mut Random) -> Option<&Order> {
         let (one, other) = (&self.own_orders, &self.foreign_orders);
         match random.below(10) {
             0..3 => return random.any(&self.again),
