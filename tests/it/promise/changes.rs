@@ -24,7 +24,8 @@ use crate::support::in_process::{Configured, Reply, Running, Seen};
 /// A caller's changes, and which tickets move before each of them.
 pub(super) struct Sequence<'a> {
     case: Case<'a>,
-    moves: Vec<Option<(usize, usize)>>,
+    /// For each request, the id of a ticket that is about another order before it, and of which.
+    moves: Vec<Option<(u32, usize)>>,
 }
 
 /// How often a change was made, behind each kind of credential.
@@ -57,10 +58,21 @@ impl<'a> Sequence<'a> {
         let (_, grants) = case.caller();
         let mut random = Random::of(&["changes", &scene.seed.to_string(), &number.to_string()]);
         let values = Values::of(scene, grants, &scene.records, &mut random);
-        let count = 4 + random.below(6);
-        case.asks = (0..count).map(|_| Ask::change(&values, &mut random)).collect();
-        let ticket = |random: &mut Random| Some((random.below(1_000), random.below(1_000)));
-        let moves = (0..count).map(|_| if random.percent(25) { ticket(&mut random) } else { None }).collect();
+        let (mut asks, mut moves) = (Vec::new(), Vec::new());
+        for _ in 0..4 + random.below(6) {
+            asks.push(Ask::change(&values, &mut random));
+            moves.push(None);
+            let ticket = values.ticket(&mut random);
+            let target = format!("/rest/1.3/tickets/{ticket}");
+            if random.percent(30) && asks.iter().all(|ask: &Ask| ask.path != target) {
+                // It is known whose it is, and then it is somebody else's. A read may go by what was known a moment ago.
+                let [read, change] = [("tickets.get", &[][..]), ("tickets.update", &[("comment", "words")][..])]
+                    .map(|(id, query)| Ask::plain(id, &target, query));
+                asks.extend([read, change]);
+                moves.extend([None, ticket.parse().ok().map(|ticket| (ticket, random.below(1_000)))]);
+            }
+        }
+        case.asks = asks;
         Self { case, moves }
     }
 
@@ -76,7 +88,7 @@ impl<'a> Sequence<'a> {
                 running.with_world(|world| move_ticket(world.records_mut(), chosen));
                 let planted = running.with_world(|world| Planted::of([&self.case.scene.records, world.records()]));
                 self.case.planted = planted;
-                history.push_str(&format!("  a ticket moves: {chosen:?}\n"));
+                history.push_str(&format!("  ticket {} moves\n", chosen.0));
             }
             let ask = self.case.asks[at].clone();
             history.push_str(&format!("  {ask}\n"));
@@ -132,13 +144,9 @@ impl<'a> Sequence<'a> {
 }
 
 /// Makes a ticket one about another receipt.
-fn move_ticket(records: &mut Records, (ticket, order): (usize, usize)) {
-    if records.tickets.is_empty() || records.orders.is_empty() {
-        return;
-    }
-    let (ticket, order) = (ticket % records.tickets.len(), order % records.orders.len());
-    let Order { receipt, lines, .. } = records.orders[order].clone();
-    let ticket = &mut records.tickets[ticket];
+fn move_ticket(records: &mut Records, (id, order): (u32, usize)) {
+    let Order { receipt, lines, .. } = records.orders[order % records.orders.len()].clone();
+    let Some(ticket) = records.tickets.iter_mut().find(|ticket| ticket.id == id) else { return };
     ticket.receipt = receipt;
     ticket.seller = None;
     if let Some(line) = lines.first() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clickbank_gateway::simulator::world::Order;
 
-use crate::facts::{FACTS, Fact, Param, Place};
+use crate::facts::{FACTS, Fact, Param, Place, fact};
 
 use super::random::Random;
 use super::values::Values;
@@ -60,6 +60,14 @@ impl Ask {
             _ => {}
         }
         ask
+    }
+
+    /// A request without anything that it need not have.
+    pub(super) fn plain(id: &str, path: &str, query: &[(&str, &str)]) -> Self {
+        let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (in_header, in_path) = (None, None);
+        let accept = Some("application/json");
+        Self { fact: fact(id), path: path.to_owned(), query, accept, page: None, in_header, in_path, slash: false }
     }
 
     /// Makes up a change, most of the time one that ClickBank would make if the caller's own key asked.
