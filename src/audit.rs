@@ -282,6 +282,7 @@ impl Record {
         };
         let alarming =
             facts.alarming || (facts.departed && status.is_none()) || rejection.is_some_and(Rejection::is_alarming);
+        let cap = rejection.and_then(Rejection::cap);
         let took = self.started.elapsed();
         self.metrics.count(&Closed { snapshot: &self.snapshot, facts: &facts, outcome, status, alarming, took });
         // Whoever has no key is known by nothing else.
@@ -306,6 +307,8 @@ impl Record {
                     credential = facts.credential.map(|id| policy.credentials.name(id)),
                     status,
                     error,
+                    cap = cap.map(|(kind, _)| kind),
+                    cap_of = cap.map(|(_, whose)| whose),
                     upstream_fault = facts.upstream_fault,
                     look_ups = facts.look_ups,
                     rows_dropped = facts.rows_dropped,

@@ -409,6 +409,15 @@ impl Rejection {
         }
     }
 
+    /// Which cap is reached, and whose it is: a nickname's, or the key's.
+    #[must_use]
+    pub fn cap(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::CapReached { cap, nickname, .. } => Some((cap.kind.as_str(), nickname.as_deref().unwrap_or("key"))),
+            _ => None,
+        }
+    }
+
     /// Whether operators should look at it at once: nothing that callers do leads here.
     #[must_use]
     pub const fn is_alarming(&self) -> bool {
@@ -416,6 +425,8 @@ impl Rejection {
             self,
             // An app still has ClickBank's own key.
             Self::KeyRefused(KeyFault::ClickBankKey)
+                // More is changed than anybody meant to be.
+                | Self::CapReached { .. }
                 | Self::CredentialRefused
                 | Self::CredentialEchoed { .. }
                 | Self::UpstreamUnreachable
