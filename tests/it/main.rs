@@ -22,6 +22,7 @@ mod call_reading;
 mod callers_over_tls;
 mod catalogue_matches_the_facts;
 mod changes_happen_once;
+mod changes_survive_kills;
 mod clickbank_breaks;
 mod command_line;
 mod community_specification;
