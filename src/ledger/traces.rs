@@ -1,8 +1,8 @@
 //! Who else may have changed the same thing.
 //!
 //! What ClickBank shows of an order tells what became of a change only as far as nobody else changed it meanwhile. So each
-//! change leaves a trace on what it is about before anything is read or sent, and takes it away again when it is certain
-//! that it was not made. Under which name a trace stands is an HMAC, as for records: who steals the file learns nothing.
+//! change leaves a trace on what it is about before anything is read or sent, and says there what became of it when that is
+//! certain. Under which name a trace stands is an HMAC, as for records: who steals the file learns nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub struct Trace {
     pub at: u64,
     /// What it is to bring about, in the words of whoever left it.
     pub sort: u8,
-    /// Whether it is certain that the change was made. Else it may have been.
-    pub made: bool,
+    /// Whether the change was made, as soon as that is certain.
+    pub made: Option<bool>,
     /// What it brought about, where that is known.
     pub mark: Option<Mark>,
     /// Whether the change may have been sent by now. One without a key always may.
@@ -70,7 +70,7 @@ pub struct RecordId(pub(super) RecordName);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Edit {
     Leave { sort: u8, record: Option<RecordName> },
-    Made { number: u64, mark: Option<Mark> },
+    Settle { number: u64, made: bool, mark: Option<Mark> },
     Erase { number: u64 },
 }
 
@@ -82,9 +82,9 @@ impl Found {
         match edit {
             Edit::Leave { sort, record } => {
                 // Whoever claims a record for the first time has not sent anything under it, and may have been killed before.
-                traces.retain(|trace| trace.made || trace.record.is_none() || trace.record != record);
+                traces.retain(|trace| trace.made == Some(true) || trace.record.is_none() || trace.record != record);
                 // As long as one may have been made, all others tell whether it was. When none is left, no one needs them.
-                if traces.iter().all(|trace| trace.made) {
+                if traces.iter().all(|trace| trace.made.is_some()) {
                     traces.clear();
                 }
                 if traces.len() >= MAX_TRACES {
@@ -93,13 +93,13 @@ impl Found {
                 // Higher than what was forgotten, too.
                 let number = traces.last().map_or(0, |last| last.number).max(*lost).max(now.wall << 16) + 1;
                 let due = now.due().saturating_add(KEPT_FOR.as_secs());
-                let (made, mark, may_be_sent) = (false, None, true);
+                let (made, mark, may_be_sent) = (None, None, true);
                 traces.push(Trace { number, at: now.wall, sort, made, mark, may_be_sent, record, due });
                 number
             }
-            Edit::Made { number, mark } => {
+            Edit::Settle { number, made, mark } => {
                 if let Some(trace) = traces.iter_mut().find(|trace| trace.number == number) {
-                    (trace.made, trace.mark) = (true, mark);
+                    (trace.made, trace.mark) = (Some(made), mark);
                 }
                 number
             }
@@ -121,7 +121,12 @@ impl Found {
             for value in [number, at, due] {
                 bytes.extend_from_slice(&value.to_be_bytes());
             }
-            bytes.extend_from_slice(&[*sort, u8::from(*made), u8::from(mark.is_some()), u8::from(record.is_some())]);
+            bytes.extend_from_slice(&[
+                *sort,
+                made.map_or(0, |made| 1 + u8::from(made)),
+                u8::from(mark.is_some()),
+                u8::from(record.is_some()),
+            ]);
             bytes.extend_from_slice(&mark.map_or([0; Mark::LENGTH], |mark| mark.0));
             bytes.extend_from_slice(&record.map_or([0; RecordName::LENGTH], |record| record.0));
         }
@@ -136,7 +141,16 @@ impl Found {
             let [sort, made, is_marked, has_record] = array(&mut bytes)?;
             let (mark, record) = (Mark(array(&mut bytes)?), RecordName(array(&mut bytes)?));
             let (mark, record) = ((is_marked == 1).then_some(mark), (has_record == 1).then_some(record));
-            found.traces.push(Trace { number, at, sort, made: made == 1, mark, may_be_sent: true, record, due });
+            found.traces.push(Trace {
+                number,
+                at,
+                sort,
+                made: if made == 0 { None } else { Some(made == 2) },
+                mark,
+                may_be_sent: true,
+                record,
+                due,
+            });
         }
         Some(found)
     }
@@ -201,22 +215,14 @@ impl Traces {
         Ok(Left { traces: self.clone(), thing, number, is_sent: false })
     }
 
-    /// Notes of one that its change was made, and what it brought about.
+    /// Notes of one whether its change was made, and what it brought about. Whoever says that it was not is certain that it
+    /// never will be.
     ///
     /// # Errors
     /// When it cannot be written. Then it stays one that may have been made.
-    pub async fn made(&self, thing: Thing, number: u64, mark: Option<Mark>) -> Result<(), StoreError> {
+    pub async fn settle(&self, thing: Thing, number: u64, made: bool, mark: Option<Mark>) -> Result<(), StoreError> {
         let now = self.clock.read(Moment::now());
-        self.store.edit_traces(thing, Edit::Made { number, mark }, now).await.map(drop)
-    }
-
-    /// Takes one away: it is certain that its change was not made and never will be.
-    ///
-    /// # Errors
-    /// When it cannot be written. Then it stays one that may have been made.
-    pub async fn erase(&self, thing: Thing, number: u64) -> Result<(), StoreError> {
-        let now = self.clock.read(Moment::now());
-        self.store.edit_traces(thing, Edit::Erase { number }, now).await.map(drop)
+        self.store.edit_traces(thing, Edit::Settle { number, made, mark }, now).await.map(drop)
     }
 }
 
@@ -270,7 +276,7 @@ mod tests {
         let mut found = Found::default();
         let leave = |name| Edit::Leave { sort: 0, record: Some(RecordName([name; 32])) };
         let made = found.edit(leave(1), at(1));
-        found.edit(Edit::Made { number: made, mark: None }, at(1));
+        found.edit(Edit::Settle { number: made, made: true, mark: None }, at(1));
         let (_, other, unkeyed) =
             (found.edit(leave(1), at(1)), found.edit(leave(2), at(1)), found.edit(super::tests::leave(0), at(1)));
         let again = found.edit(leave(1), at(1));
@@ -282,11 +288,14 @@ mod tests {
         let mut found = Found::default();
         let (one, two) = (found.edit(leave(1), at(9)), found.edit(leave(2), at(9)));
         assert!(one < two);
-        found.edit(Edit::Made { number: two, mark: Some(Mark([7; 16])) }, at(9));
+        found.edit(Edit::Settle { number: two, made: true, mark: Some(Mark([7; 16])) }, at(9));
         assert_eq!(Found::decode(&found.encode()), Some(found.clone()));
         assert_eq!(Found::decode(&found.encode()[..20]), None);
         found.edit(Edit::Erase { number: one }, at(9));
-        assert_eq!(found.traces.iter().map(|trace| (trace.number, trace.made)).collect::<Vec<_>>(), [(two, true)]);
+        assert_eq!(
+            found.traces.iter().map(|trace| (trace.number, trace.made)).collect::<Vec<_>>(),
+            [(two, Some(true))]
+        );
     }
 
     #[test]
@@ -294,11 +303,11 @@ mod tests {
         let mut found = Found::default();
         let one = found.edit(leave(0), at(1));
         let two = found.edit(leave(0), at(1));
-        found.edit(Edit::Made { number: two, mark: None }, at(1));
+        found.edit(Edit::Settle { number: two, made: true, mark: None }, at(1));
         let three = found.edit(leave(0), at(1));
         assert_eq!(found.traces.len(), 3);
         for number in [one, three] {
-            found.edit(Edit::Made { number, mark: None }, at(1));
+            found.edit(Edit::Settle { number, made: true, mark: None }, at(1));
         }
         let four = found.edit(leave(0), at(1));
         assert_eq!(found.traces.iter().map(|trace| trace.number).collect::<Vec<_>>(), [four]);

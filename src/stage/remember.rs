@@ -213,18 +213,10 @@ impl About {
         self.opens.map_or(0, |opens| opens as u8)
     }
 
-    /// Notes that the change was made.
-    async fn made(&self, trace: Option<u64>, mark: Option<Mark>) -> Result<(), StoreError> {
+    /// Notes on its trace whether the change was made.
+    async fn settle(&self, trace: Option<u64>, made: bool, mark: Option<Mark>) -> Result<(), StoreError> {
         match trace {
-            Some(trace) => self.traces.made(self.thing, trace, mark).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Notes that it was not.
-    async fn erase(&self, trace: Option<u64>) -> Result<(), StoreError> {
-        match trace {
-            Some(trace) => self.traces.erase(self.thing, trace).await,
+            Some(trace) => self.traces.settle(self.thing, trace, made, mark).await,
             None => Ok(()),
         }
     }
@@ -275,15 +267,16 @@ impl Notes {
             return Finding::Unclear;
         };
         // A gateway that is killed between the two has noted it there, and not in the record.
-        if own.made {
-            return Finding::Made(own.mark);
+        match own.made {
+            Some(true) => return Finding::Made(own.mark),
+            Some(false) => return Finding::NotMade,
+            None => {}
         }
         if self.open.iter().any(|number| *number <= found.lost) {
             return Finding::Unclear;
         }
         let is_another = |trace: &&Trace| trace.number > own.number || self.open.contains(&trace.number);
-        // One that was made has no record any more once it is forgotten.
-        let counts = |trace: &&Trace| trace.may_be_sent || trace.made;
+        let counts = |trace: &&Trace| trace.made.unwrap_or(trace.may_be_sent);
         let others: Vec<&Trace> = found.traces.iter().filter(is_another).filter(counts).collect();
         match (&self.before, after) {
             (Some(Evidence::Tickets(before)), Some(Evidence::Tickets(after))) => {
@@ -363,7 +356,9 @@ impl Pledge {
         let now = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         // Of what was sent long ago, all that there will ever be is there by now.
         let may_follow = |other: &&Trace| {
-            other.number < trace.number() && !other.made && !is_over(Duration::from_secs(other.at), now, self.patience)
+            other.number < trace.number()
+                && other.made.is_none()
+                && !is_over(Duration::from_secs(other.at), now, self.patience)
         };
         let open = found.traces.iter().filter(may_follow).map(|other| other.number).collect();
         match &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -659,13 +654,13 @@ async fn found_out(
     match (outcome, state) {
         (Err(Rejection::ExecutedAnswerWithheld), State::Found { trace, mark }) => {
             if let Some(about) = about {
-                about.made(trace, mark).await?;
+                about.settle(trace, true, mark).await?;
             }
             unknown.answered(&respond::kept_withheld(nicknames)).await
         }
         (Err(Rejection::ChangeNotExecuted), State::Unknown { notes, .. }) => {
             if let Some(about) = about {
-                about.erase(notes.trace).await?;
+                about.settle(notes.trace, false, None).await?;
             }
             unknown.not_executed().await
         }
@@ -707,12 +702,12 @@ impl About {
     /// Notes what came of the change, for others. If that cannot be written, it stays one that may have been made.
     async fn note(&self, trace: Option<u64>, came: &Came<'_>, trail: &Trail) {
         let written = match came {
-            Came::NotSent | Came::Refused(_) => self.erase(trace).await,
+            Came::NotSent | Came::Refused(_) => self.settle(trace, false, None).await,
             Came::Made(response) => {
                 let id = self.opens.and_then(|_| respond::ticket_in(response));
-                self.made(trace, id.map(|id| self.traces.mark(self.thing, &id))).await
+                self.settle(trace, true, id.map(|id| self.traces.mark(self.thing, &id))).await
             }
-            Came::Withheld => self.made(trace, None).await,
+            Came::Withheld => self.settle(trace, true, None).await,
             Came::Unknown => Ok(()),
         };
         if let Err(error) = written {

@@ -439,7 +439,7 @@ fn judge(seed: u64, all: &[Arc<Asked>], told: &[Vec<Told>], world: &World, sum: 
             // Whoever is told that it was not made can be followed by another one who has it made. The last one cannot.
             ("what is said not to be done is not", executed == 0 || refused + not_executed < told.len()),
             ("what was not made is known", unknown == 0 || executed == 1 || !shows_if_not_made),
-            ("a ticket is known", unknown == 0 || !(shows_if_not_made && asked.shows_by_itself())),
+            ("a ticket is known", unknown == 0 || executed == 0 || !(shows_if_not_made && asked.shows_by_itself())),
         ] {
             if !holds {
                 wrong.push(format!("{rule}: {}: made {executed} times, {told:?}", asked.about()));
