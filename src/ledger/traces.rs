@@ -16,6 +16,9 @@ use super::store::{Pending, StoreError};
 /// The most traces on one thing. What happened before the oldest of them is not known any more.
 const MAX_TRACES: usize = 256;
 
+/// So many are kept although it is known of all what became of them: a gateway that was killed finds its own among them.
+const MAX_SETTLED: usize = 16;
+
 /// What a change is about: an order, a ticket, a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thing(pub(super) [u8; Self::LENGTH]);
@@ -58,7 +61,7 @@ pub struct Trace {
 pub struct Found {
     /// In order.
     pub traces: Vec<Trace>,
-    /// The number of the last one that there was no room for.
+    /// The number of the last one that was not kept any longer.
     pub lost: u64,
 }
 
@@ -84,8 +87,11 @@ impl Found {
                 // Whoever claims a record for the first time has not sent anything under it, and may have been killed before.
                 traces.retain(|trace| trace.made == Some(true) || trace.record.is_none() || trace.record != record);
                 // As long as one may have been made, all others tell whether it was. When none is left, no one needs them.
-                if traces.iter().all(|trace| trace.made.is_some()) {
-                    traces.clear();
+                if traces.len() >= MAX_SETTLED
+                    && traces.iter().all(|trace| trace.made.is_some())
+                    && let Some(last) = traces.drain(..).next_back()
+                {
+                    *lost = last.number;
                 }
                 if traces.len() >= MAX_TRACES {
                     *lost = traces.remove(0).number;
@@ -275,12 +281,12 @@ mod tests {
     fn who_begins_anew_has_sent_nothing_before() {
         let mut found = Found::default();
         let leave = |name| Edit::Leave { sort: 0, record: Some(RecordName([name; 32])) };
+        let unkeyed = found.edit(super::tests::leave(0), at(1));
         let made = found.edit(leave(1), at(1));
         found.edit(Edit::Settle { number: made, made: true, mark: None }, at(1));
-        let (_, other, unkeyed) =
-            (found.edit(leave(1), at(1)), found.edit(leave(2), at(1)), found.edit(super::tests::leave(0), at(1)));
+        let (_, other) = (found.edit(leave(1), at(1)), found.edit(leave(2), at(1)));
         let again = found.edit(leave(1), at(1));
-        assert_eq!(found.traces.iter().map(|trace| trace.number).collect::<Vec<_>>(), [made, other, unkeyed, again]);
+        assert_eq!(found.traces.iter().map(|trace| trace.number).collect::<Vec<_>>(), [unkeyed, made, other, again]);
     }
 
     #[test]
@@ -301,17 +307,17 @@ mod tests {
     #[test]
     fn what_was_made_is_forgotten_when_no_one_is_in_doubt_and_not_before() {
         let mut found = Found::default();
-        let one = found.edit(leave(0), at(1));
-        let two = found.edit(leave(0), at(1));
-        found.edit(Edit::Settle { number: two, made: true, mark: None }, at(1));
-        let three = found.edit(leave(0), at(1));
-        assert_eq!(found.traces.len(), 3);
-        for number in [one, three] {
-            found.edit(Edit::Settle { number, made: true, mark: None }, at(1));
+        let first = found.edit(leave(0), at(1));
+        let mut last = first;
+        for _ in 0..2 * MAX_SETTLED {
+            last = found.edit(leave(0), at(1));
+            found.edit(Edit::Settle { number: last, made: true, mark: None }, at(1));
         }
-        let four = found.edit(leave(0), at(1));
-        assert_eq!(found.traces.iter().map(|trace| trace.number).collect::<Vec<_>>(), [four]);
-        assert!(four > three);
+        assert_eq!(found.traces.len(), 1 + 2 * MAX_SETTLED);
+        found.edit(Edit::Settle { number: first, made: false, mark: None }, at(1));
+        let next = found.edit(leave(0), at(1));
+        assert_eq!(found.traces.iter().map(|trace| trace.number).collect::<Vec<_>>(), [next]);
+        assert!(next > last && found.lost == last);
     }
 
     #[test]

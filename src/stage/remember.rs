@@ -63,10 +63,10 @@ enum State {
         /// Whether it can still be under way.
         is_recent: bool,
     },
-    /// It was made; by this mark, if that is known, others are told from it.
+    /// It was made, and so were all changes that left these traces.
     Found {
-        trace: Option<u64>,
         mark: Option<Mark>,
+        traces: Vec<u64>,
     },
     Over,
 }
@@ -251,10 +251,10 @@ pub(super) enum Wanted {
 }
 
 /// What became of a change, as far as ClickBank shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Finding {
-    /// It was made, and this is what it brought about.
-    Made(Option<Mark>),
+    /// It was made, and so were all changes that left these traces. What it brought about, if that is known.
+    Made(Option<Mark>, Vec<u64>),
     NotMade,
     Unclear,
 }
@@ -268,7 +268,7 @@ impl Notes {
         };
         // A gateway that is killed between the two has noted it there, and not in the record.
         match own.made {
-            Some(true) => return Finding::Made(own.mark),
+            Some(true) => return Finding::Made(own.mark, vec![own.number]),
             Some(false) => return Finding::NotMade,
             None => {}
         }
@@ -290,11 +290,13 @@ impl Notes {
                     .iter()
                     .filter(|ticket| ticket.is_of_api && about.opens.is_some_and(|opens| opens.kind() == ticket.kind))
                     .collect();
-                // Each of these may have opened one of them. When there are more, one is this one's.
-                let rivals = others.iter().filter(|other| other.mark.is_none() && other.sort == about.sort()).count();
+                // Each of these may have opened one of them.
+                let rivals = others.iter().filter(|other| other.mark.is_none() && other.sort == about.sort());
+                let may_be_made: Vec<u64> = rivals.map(|rival| rival.number).chain([own.number]).collect();
                 match may_be_own.as_slice() {
-                    [only] if rivals == 0 => Finding::Made(mark(only)),
-                    several if several.len() > rivals => Finding::Made(None),
+                    [only] if may_be_made.len() == 1 => Finding::Made(mark(only), may_be_made),
+                    // As many as could be, so all were made. Were there more, somebody would be at it whom nobody knows.
+                    several if several.len() == may_be_made.len() => Finding::Made(None, may_be_made),
                     // Nothing that is still under way will open one.
                     _ if new.is_empty() && !is_recent => Finding::NotMade,
                     _ => Finding::Unclear,
@@ -387,8 +389,8 @@ impl Pledge {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Unknown { notes, is_recent } = &*state else { return Rejection::OutcomeUnknown };
         match notes.conclude(after, &found, about, *is_recent) {
-            Finding::Made(mark) => {
-                *state = State::Found { trace: notes.trace, mark };
+            Finding::Made(mark, traces) => {
+                *state = State::Found { mark, traces };
                 Rejection::ExecutedAnswerWithheld
             }
             Finding::NotMade => Rejection::ChangeNotExecuted,
@@ -652,9 +654,11 @@ async fn found_out(
     nicknames: &[String],
 ) -> Result<(), LedgerError> {
     match (outcome, state) {
-        (Err(Rejection::ExecutedAnswerWithheld), State::Found { trace, mark }) => {
-            if let Some(about) = about {
-                about.settle(trace, true, mark).await?;
+        (Err(Rejection::ExecutedAnswerWithheld), State::Found { mark, traces }) => {
+            for trace in traces {
+                if let Some(about) = about {
+                    about.settle(Some(trace), true, mark).await?;
+                }
             }
             unknown.answered(&respond::kept_withheld(nicknames)).await
         }
