@@ -263,6 +263,8 @@ async fn ask(
             }
             _ => panic!("{}", about()),
         }
+        let is_in_vain = calm_since.is_some_and(|since| since.elapsed() > Duration::from_mins(1));
+        assert!(!is_in_vain, "asked in vain: {}: {words:?}", about());
         // As the documentation has callers do, but shorter.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
