@@ -429,12 +429,13 @@ fn is_over(sent: Duration, now: Duration, patience: Duration) -> bool {
     now.saturating_sub(sent) > patience + Duration::from_secs(1)
 }
 
+/// What is said in the log of a ledger that does not do what it should.
+pub(crate) const ALARMS: [&str; 2] = ["ledger-failed", "ledger-full"];
+
 /// A ledger that does not do what it should. Nothing was sent.
 fn failed(error: &LedgerError, trail: &Trail) -> Rejection {
-    trail.facts().alarm(match error {
-        LedgerError::Full => "ledger-full",
-        _ => "ledger-failed",
-    });
+    let [failed, full] = ALARMS;
+    trail.facts().alarm(if matches!(error, LedgerError::Full) { full } else { failed });
     Rejection::Overloaded
 }
 
