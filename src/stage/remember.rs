@@ -417,7 +417,9 @@ impl Pledge {
             }
         };
         let trace = left.as_ref().map(Left::number);
-        left.map(Left::stays);
+        if let Some(left) = left {
+            left.stays();
+        }
         self.put(State::Sending { sending, trace });
         Ok(())
     }
