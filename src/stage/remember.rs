@@ -740,3 +740,83 @@ async fn sent(sending: Sending, came: Came<'_>, nicknames: &[String]) -> Result<
 const fn is_turned_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(id: &str) -> Ticket {
+        Ticket { id: id.to_owned(), kind: "REFUND".to_owned(), is_of_api: true }
+    }
+
+    /// What is concluded of the first of several changes that left these traces, if ClickBank showed the one and shows the
+    /// other.
+    async fn conclude(
+        left: &[Option<bool>],
+        marks: &[Option<&str>],
+        (before, after): (Evidence, Evidence),
+        is_reversible: bool,
+    ) -> &'static str {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(directory.path(), 1_000).unwrap();
+        let traces = ledger.traces().clone();
+        let thing = traces.thing(&["tickets", "ABCD1234"]);
+        let about = About { traces: traces.clone(), thing, opens: Some(Opens::Refund), is_reversible };
+        let mut numbers = Vec::new();
+        for (made, mark) in left.iter().zip(marks) {
+            let trace = traces.leave(thing, about.sort(), None, Moment::now()).await.unwrap();
+            numbers.push(trace.number());
+            trace.stays();
+            if let Some(made) = made {
+                let mark = mark.map(|id| traces.mark(thing, id));
+                traces.settle(thing, *numbers.last().unwrap(), *made, mark).await.unwrap();
+            }
+        }
+        let notes = Notes { before: Some(before), trace: Some(numbers[0]), open: Vec::new() };
+        match notes.conclude(Some(&after), &traces.on(thing).await.unwrap(), &about, false) {
+            Finding::Made(..) => "made",
+            Finding::NotMade => "not made",
+            Finding::Unclear => "unclear",
+        }
+    }
+
+    #[tokio::test]
+    async fn tickets_tell_of_a_change_what_is_certain_and_no_more() {
+        for (left, marks, new, expected) in [
+            (&[None][..], &[None][..], &[][..], "not made"),
+            (&[None], &[None], &["1"], "made"),
+            // Somebody is at it whom nobody knows.
+            (&[None], &[None], &["1", "2"], "unclear"),
+            (&[None, None], &[None, None], &["1"], "unclear"),
+            (&[None, None], &[None, None], &["1", "2"], "made"),
+            (&[None, None], &[None, None], &[], "not made"),
+            (&[None, Some(false)], &[None, None], &["1"], "made"),
+            (&[None, Some(true)], &[None, None], &["1"], "unclear"),
+            (&[None, Some(true)], &[None, Some("1")], &["1"], "not made"),
+            (&[None, Some(true)], &[None, Some("1")], &["1", "2"], "made"),
+            // What was noted before the gateway was killed holds whatever is shown.
+            (&[Some(true)], &[None], &[], "made"),
+            (&[Some(false)], &[None], &["1"], "not made"),
+        ] {
+            let before = Evidence::Tickets(vec![ticket("0")]);
+            let after = Evidence::Tickets([&["0"], new].concat().into_iter().map(ticket).collect());
+            assert_eq!(conclude(left, marks, (before, after), false).await, expected, "{left:?} {marks:?} {new:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_changed_back_is_not_called_unchanged() {
+        for (left, after, is_reversible, expected) in [
+            (&[None][..], "a", true, "not made"),
+            (&[None], "b", true, "unclear"),
+            (&[None, Some(true)], "a", true, "unclear"),
+            (&[None, None], "a", true, "unclear"),
+            (&[None, Some(false)], "a", true, "not made"),
+            (&[None, Some(true)], "a", false, "not made"),
+        ] {
+            let shown = (Evidence::State("a".to_owned()), Evidence::State(after.to_owned()));
+            let told = conclude(left, &[None, None], shown, is_reversible).await;
+            assert_eq!(told, expected, "{left:?} {after} {is_reversible}");
+        }
+    }
+}
