@@ -28,6 +28,7 @@ mod seal;
 mod store;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ pub use key::{Fingerprint, IdempotencyKey, IdempotencyKeyError};
 pub use open::OpenError;
 pub use record::StoredAnswer;
 pub use store::StoreError;
+pub use traces::{Found, Left, Mark, RecordId, Thing, Trace, Traces};
 
 use claim::Held;
 use clock::Clock;
@@ -65,6 +67,7 @@ pub struct Ledger {
     held: Held,
     clock: Arc<Clock>,
     caps: CapCounter,
+    traces: Traces,
     max_answer_bytes: usize,
 }
 
@@ -87,13 +90,21 @@ impl Ledger {
         let (disk, secret) = open::open(directory, max_records)?;
         let (disk, clock) = (Arc::new(disk), Arc::new(Clock::default()));
         let caps = CapCounter::new(Arc::clone(&disk) as _, Arc::clone(&clock));
-        Ok(Self { records: disk, secret: Arc::new(secret), held: Held::default(), clock, caps, max_answer_bytes })
+        let secret = Arc::new(secret);
+        let traces = Traces::new(Arc::clone(&disk) as _, Arc::clone(&secret), Arc::clone(&clock));
+        Ok(Self { records: disk, secret, held: Held::default(), clock, caps, traces, max_answer_bytes })
     }
 
     /// The caps that are counted in the same store.
     #[must_use]
     pub const fn caps(&self) -> &CapCounter {
         &self.caps
+    }
+
+    /// What changes leave on what they are about, in the same store.
+    #[must_use]
+    pub const fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// Removes some of what may be forgotten, at most a few hundred records. How many it was; call it again while it is

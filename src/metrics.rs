@@ -48,6 +48,8 @@ const FAULTS: &[&str] = &[
     "foreign-owner",
     "head-too-large",
     "interim-answers",
+    "ledger-failed",
+    "ledger-full",
     "look-up-unreadable",
     "malformed-answer",
     "malformed-json",
@@ -378,6 +380,15 @@ mod tests {
         let metrics = Metrics::default();
         for words in [&metrics.reasons, &metrics.faults, &metrics.cuts] {
             assert!(words.0.windows(2).all(|pair| pair[0].0 < pair[1].0), "a word stands for two things");
+        }
+    }
+
+    #[test]
+    fn what_the_ledger_fails_at_is_counted() {
+        let metrics = Metrics::default();
+        for word in crate::stage::remember::ALARMS {
+            metrics.faults.add(word);
+            assert!(metrics.faults.iter().any(|counted| counted == (word, 1)), "{word}");
         }
     }
 

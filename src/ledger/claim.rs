@@ -13,6 +13,7 @@ use super::key::{Fingerprint, IdempotencyKey};
 use super::record::{Attempt, Contents, Head, Record, RecordName, State, StoredAnswer};
 use super::seal::Sealing;
 use super::store::{Found, Inserted, Records, StoreError};
+use super::traces::RecordId;
 use super::{Ledger, MAX_NOTES};
 
 /// Why the ledger did not do what it was asked for.
@@ -197,6 +198,12 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// By what a trace of the change names its record.
+    #[must_use]
+    pub const fn record(&self) -> RecordId {
+        RecordId(self.part.sealing.name())
+    }
+
     /// Remembers, durably, that the change may be sent from now on, with notes of the sender that tell later what became
     /// of it. Not one byte of the change may leave before this is done.
     ///

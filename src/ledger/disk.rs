@@ -16,14 +16,19 @@ use redb::{
 };
 use tokio::sync::oneshot;
 
+use super::KEPT_FOR;
 use super::caps::{CapKey, Exceeded, Order, Spent};
 use super::clock::Time;
 use super::record::{Attempt, Head, Record, RecordName, State};
 use super::store::{Counters, Found, Inserted, Pending, Records, StoreError};
+use super::traces::{self, Edit, Thing, TraceStore};
 
 const RECORDS: TableDefinition<'_, &[u8; RecordName::LENGTH], &[u8]> = TableDefinition::new("records");
 /// Records by when they may be forgotten, so that sweeping reads only those.
 const DUE: TableDefinition<'_, (u64, &[u8; RecordName::LENGTH]), ()> = TableDefinition::new("due");
+const TRACES: TableDefinition<'_, &[u8; Thing::LENGTH], &[u8]> = TableDefinition::new("traces");
+/// Traces by when they may be forgotten.
+const TRACES_DUE: TableDefinition<'_, (u64, &[u8; Thing::LENGTH]), ()> = TableDefinition::new("traces-due");
 const SPENT: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("spent");
 
 /// The most that one sweep removes.
@@ -41,6 +46,8 @@ pub(super) fn prepare(transaction: &WriteTransaction) -> Result<(), redb::Error>
     transaction.open_table(RECORDS)?;
     transaction.open_table(DUE)?;
     transaction.open_table(SPENT)?;
+    transaction.open_table(TRACES)?;
+    transaction.open_table(TRACES_DUE)?;
     Ok(())
 }
 
@@ -232,8 +239,9 @@ impl Owner {
             }
         }
         drop(transaction);
+        let untraced = self.sweep_traces(now)?;
         if removed == 0 && stale.is_empty() {
-            return Ok(0);
+            return Ok(untraced);
         }
         self.write(|transaction| {
             let (mut records, mut due) = (transaction.open_table(RECORDS)?, transaction.open_table(DUE)?);
@@ -243,6 +251,58 @@ impl Owner {
                 spent.remove(cap.as_slice())?;
             }
             Ok(Keep::Yes(removed))
+        })
+    }
+
+    fn sweep_traces(&mut self, now: Time) -> Result<usize, redb::Error> {
+        let transaction = self.database()?.begin_read()?;
+        let due = if_there(transaction.open_table(TRACES_DUE))?;
+        let stale = due.map(|due| Ok::<_, redb::Error>(due.range(..=(now.trusted, &LAST))?.take(BATCH).count()));
+        let stale = stale.transpose()?.unwrap_or_default();
+        drop(transaction);
+        if stale == 0 {
+            return Ok(0);
+        }
+        self.write(|transaction| Ok(Keep::Yes(sweep_traces(transaction, now, BATCH)?)))
+    }
+
+    fn traces(&mut self, thing: Thing, now: Time) -> Result<traces::Found, redb::Error> {
+        let transaction = self.database()?.begin_read()?;
+        let Some(table) = if_there(transaction.open_table(TRACES))? else { return Ok(traces::Found::default()) };
+        let found = table.get(&thing.0)?.map(|found| decode_traces(found.value())).transpose()?;
+        let mut found = found.unwrap_or_default();
+        let records = transaction.open_table(RECORDS)?;
+        for trace in &mut found.traces {
+            if let Some(name) = trace.record {
+                let head = records.get(&name.0)?.and_then(|value| Head::decode(value.value()));
+                // It may have been there, and be forgotten.
+                let is_old = now.is_past(trace.due.saturating_sub(KEPT_FOR.as_secs()));
+                trace.may_be_sent = is_old || head.is_some_and(|head| !is_void(head, self.void.get(&name).copied()));
+            }
+        }
+        Ok(found)
+    }
+
+    fn edit_traces(&mut self, thing: Thing, edit: Edit, now: Time) -> Result<u64, redb::Error> {
+        self.write(|transaction| {
+            sweep_traces(transaction, now, BATCH_ON_INSERT)?;
+            let (mut table, mut due) = (transaction.open_table(TRACES)?, transaction.open_table(TRACES_DUE)?);
+            let found = table.get(&thing.0)?.map(|found| decode_traces(found.value())).transpose()?;
+            let mut found = found.unwrap_or_default();
+            if let Some(was_due) = found.due() {
+                due.remove((was_due, &thing.0))?;
+            }
+            let number = found.edit(edit, now);
+            match found.due() {
+                Some(at) => {
+                    table.insert(&thing.0, found.encode().as_slice())?;
+                    due.insert((at, &thing.0), ())?;
+                }
+                None => {
+                    table.remove(&thing.0)?;
+                }
+            }
+            Ok(Keep::Yes(number))
         })
     }
 
@@ -313,6 +373,34 @@ fn load(table: &impl redb::ReadableTable<&'static [u8], &'static [u8]>, cap: &Ca
     Ok(found.unwrap_or_default())
 }
 
+/// A table that a file of an earlier gateway lacks until something is written to it.
+fn if_there<T>(table: Result<T, redb::TableError>) -> Result<Option<T>, redb::Error> {
+    match table {
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        table => Ok(Some(table?)),
+    }
+}
+
+fn decode_traces(bytes: &[u8]) -> Result<traces::Found, redb::Error> {
+    traces::Found::decode(bytes).ok_or_else(damaged)
+}
+
+/// Removes what was left on things by changes that are long forgotten. How much.
+fn sweep_traces(transaction: &WriteTransaction, now: Time, most: usize) -> Result<usize, redb::Error> {
+    let (mut table, mut due) = (transaction.open_table(TRACES)?, transaction.open_table(TRACES_DUE)?);
+    let mut past = Vec::new();
+    for entry in due.range(..=(now.trusted, &LAST))?.take(most) {
+        let (key, _) = entry?;
+        let (at, thing) = key.value();
+        past.push((at, *thing));
+    }
+    for (at, thing) in &past {
+        table.remove(thing)?;
+        due.remove((*at, thing))?;
+    }
+    Ok(past.len())
+}
+
 /// Removes the record of an attempt that is still sending.
 fn remove_sending(transaction: &WriteTransaction, name: RecordName, attempt: Attempt) -> Result<(), redb::Error> {
     let mut records = transaction.open_table(RECORDS)?;
@@ -367,6 +455,16 @@ impl Records for Disk {
 
     fn sweep(&self, now: Time) -> Pending<usize> {
         self.run(move |owner| owner.sweep(now))
+    }
+}
+
+impl TraceStore for Disk {
+    fn traces(&self, thing: Thing, now: Time) -> Pending<traces::Found> {
+        self.run(move |owner| owner.traces(thing, now))
+    }
+
+    fn edit_traces(&self, thing: Thing, edit: Edit, now: Time) -> Pending<u64> {
+        self.run(move |owner| owner.edit_traces(thing, edit, now))
     }
 }
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::key::IdempotencyKey;
 use super::record::{Attempt, RecordName, State};
+use super::traces::{Mark, Thing};
 
 const DOMAIN: &[u8] = b"clickbank-gateway ledger 1";
 
@@ -19,6 +20,7 @@ const DOMAIN: &[u8] = b"clickbank-gateway ledger 1";
 pub(super) struct StoreSecret {
     bytes: Zeroizing<[u8; Self::LENGTH]>,
     naming: hmac::Key,
+    tracing: hmac::Key,
 }
 
 impl StoreSecret {
@@ -32,7 +34,9 @@ impl StoreSecret {
 
     pub(super) fn new(bytes: Zeroizing<[u8; Self::LENGTH]>) -> Result<Self, Unspecified> {
         let naming = derive(bytes.as_ref(), &[b"name"])?;
-        Ok(Self { naming: hmac::Key::new(hmac::HMAC_SHA256, naming.as_ref()), bytes })
+        let tracing = derive(bytes.as_ref(), &[b"trace"])?;
+        let key = |bytes: &[u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        Ok(Self { naming: key(&naming), tracing: key(&tracing), bytes })
     }
 
     /// For the file that it is kept in.
@@ -46,16 +50,17 @@ impl StoreSecret {
     }
 
     pub(super) fn name(&self, caller_id: &str, key: &IdempotencyKey) -> RecordName {
-        let mut context = hmac::Context::with_key(&self.naming);
-        for part in [caller_id.as_bytes(), key.bytes()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        let mut name = [0; RecordName::LENGTH];
-        for (byte, signed) in name.iter_mut().zip(context.sign().as_ref()) {
-            *byte = *signed;
-        }
-        RecordName(name)
+        RecordName(signed(&self.naming, &[caller_id.as_bytes(), key.bytes()]))
+    }
+
+    /// What the thing is called that these words name.
+    pub(super) fn thing(&self, words: &[&str]) -> [u8; Thing::LENGTH] {
+        signed(&self.tracing, &words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>())
+    }
+
+    /// What something with this id that belongs to a thing is called. The first word of no thing is `mark`.
+    pub(super) fn mark(&self, thing: Thing, id: &str) -> [u8; Mark::LENGTH] {
+        signed(&self.tracing, &[b"mark", &thing.0, id.as_bytes()])
     }
 
     pub(super) fn sealing(&self, name: RecordName, key: &IdempotencyKey) -> Result<Sealing, Unspecified> {
@@ -80,6 +85,20 @@ impl hkdf::KeyType for ThirtyTwo {
     fn len(&self) -> usize {
         32
     }
+}
+
+/// As much of the parts' signature as is wanted.
+fn signed<const LENGTH: usize>(key: &hmac::Key, parts: &[&[u8]]) -> [u8; LENGTH] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut name = [0; LENGTH];
+    for (byte, signed) in name.iter_mut().zip(context.sign().as_ref()) {
+        *byte = *signed;
+    }
+    name
 }
 
 /// HKDF with SHA-256 (RFC 5869).

@@ -3,6 +3,7 @@ mod files;
 mod model;
 mod power;
 mod steps;
+mod traces;
 
 use std::path::Path;
 use std::task::Poll;

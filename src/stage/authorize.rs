@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use crate::domain::call::Call;
 use crate::domain::credential::{CredentialId, Witness};
 use crate::domain::decision::{Allowance, Decision, Proof, Safeguard};
-use crate::domain::endpoint::Party;
-use crate::domain::matrix::{CallerId, Named};
+use crate::domain::endpoint::{Endpoint, Owner, Party};
+use crate::domain::matrix::{CallerId, Named, Policy};
 use crate::domain::nickname::NicknameSet;
 use crate::domain::target::{API_PREFIX, write_pair};
 use crate::rejection::Rejection;
@@ -62,6 +62,22 @@ impl Permit {
         }
     }
 
+    /// The permit to ask what shows whether a change was made. Nothing of what is answered goes to the caller.
+    #[must_use]
+    pub fn to_see_effects(&self, policy: &Policy, endpoint: &Endpoint) -> Option<LookupPermit> {
+        let credential = match (endpoint.owner, self.safeguard.proof()) {
+            // What changes products reads them, too.
+            (Owner::Parameter(_), _) => self.credential?,
+            (_, Some(Proof { with, .. })) => with.credential,
+            // One that might see less than the change is about could miss it.
+            (_, None) => {
+                let acting = self.credential?;
+                policy.credentials.looking_up(acting, endpoint.permissions).filter(|with| !with.verify)?.credential
+            }
+        };
+        Some(LookupPermit { caller: Some(self.caller), credential, scope: LookupScope::Effects })
+    }
+
     /// The permit to ask how far a credential reaches, if the call trusts it where nothing else would show it.
     #[must_use]
     pub fn to_see_reach(&self) -> Option<LookupPermit> {
@@ -73,8 +89,8 @@ impl Permit {
     }
 }
 
-/// Proof that the gateway may ask ClickBank a question of its own: whose order it is, how far a credential reaches, or
-/// whether it is accepted at all. It is good for nothing else.
+/// Proof that the gateway may ask ClickBank a question of its own: whose order it is, what shows whether a change was made,
+/// how far a credential reaches, or whether it is accepted at all. It is good for nothing else.
 #[derive(Debug)]
 pub struct LookupPermit {
     /// None where the gateway asks on nobody's behalf.
@@ -86,6 +102,7 @@ pub struct LookupPermit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LookupScope {
     Owners,
+    Effects,
     Reach,
     Probe,
 }
@@ -101,13 +118,17 @@ pub(super) enum Question<'a> {
     TicketsAbout(&'a str),
     /// Which receipt is the ticket with this id about?
     Ticket(&'a str),
+    /// Which ship notices are there about this receipt?
+    ShipNotices(&'a str),
+    /// What is the product with this number, of this nickname?
+    Product(&'a str, &'a str),
     /// Which nicknames does the credential reach?
     Accounts,
     /// Is the credential accepted for analytics?
     AnalyticsStatus,
     /// Is it accepted for the analytics of this nickname, in this role?
     Analytics(&'a str, Party),
-    /// Is it accepted for the products of this nickname?
+    /// Is it accepted for the products of this nickname, and which are there?
     Products(&'a str),
 }
 
@@ -147,9 +168,13 @@ impl LookupPermit {
 
     /// The call that asks the question; none if the permit is not good for it, or the question is none.
     pub(super) fn ask(&self, passage: &Passage, question: Question<'_>) -> Option<LookUp> {
-        use LookupScope::{Owners, Probe, Reach};
+        use LookupScope::{Effects, Owners, Probe, Reach};
         let (scopes, path) = match question {
-            Question::Order(receipt) => (&[Owners][..], format!("{API_PREFIX}/orders2/{receipt}")),
+            Question::Order(receipt) => (&[Owners, Effects][..], format!("{API_PREFIX}/orders2/{receipt}")),
+            Question::TicketsAbout(receipt) => (&[Effects][..], format!("{API_PREFIX}/tickets/list?receipt={receipt}")),
+            Question::Ticket(id) => (&[Owners, Effects][..], format!("{API_PREFIX}/tickets/{id}")),
+            Question::ShipNotices(receipt) => (&[Effects][..], format!("{API_PREFIX}/shipping2/shipnotice/{receipt}")),
+            Question::Product(sku, site) => (&[Effects][..], format!("{API_PREFIX}/products/{sku}?site={site}")),
             Question::RefundAmount(receipt, Refund { kind, amount, sku }) => {
                 let mut target = format!("{API_PREFIX}/tickets/refundAmounts/{receipt}");
                 let pairs = [("refundType", Some(kind)), ("refundAmount", Some(amount)), ("sku", sku)];
@@ -158,8 +183,6 @@ impl LookupPermit {
                 }
                 (&[Owners][..], target)
             }
-            Question::TicketsAbout(receipt) => (&[Owners][..], format!("{API_PREFIX}/tickets/list?receipt={receipt}")),
-            Question::Ticket(id) => (&[Owners][..], format!("{API_PREFIX}/tickets/{id}")),
             Question::Accounts => (&[Reach, Probe][..], format!("{API_PREFIX}/quickstats/accounts")),
             Question::AnalyticsStatus => (&[Probe][..], format!("{API_PREFIX}/analytics/status")),
             // Of all that ClickBank tells of a nickname's analytics, this takes no dates and has the fewest rows.
@@ -168,7 +191,9 @@ impl LookupPermit {
                 let selection = "subscription/details/cancelthirty";
                 (&[Probe][..], format!("{API_PREFIX}/analytics/{role}/{selection}?account={nickname}"))
             }
-            Question::Products(nickname) => (&[Probe][..], format!("{API_PREFIX}/products/list?site={nickname}")),
+            Question::Products(nickname) => {
+                (&[Probe, Effects][..], format!("{API_PREFIX}/products/list?site={nickname}"))
+            }
         };
         let is_permitted = scopes.contains(&self.scope);
         let call = Call::read(&passage.snapshot.policy.catalogue, "GET", &path).ok().filter(|_| is_permitted)?;

@@ -35,7 +35,7 @@ use super::classify::AnswerType;
 use super::forward::Forward;
 use super::guard::{Guard, Read};
 use super::inject::Inject;
-use super::remember::{Evidence, Showing, Wanted};
+use super::remember::{Evidence, Showing, Ticket, Wanted};
 use super::shape::Shape;
 use super::spend::{self, Change, Refund};
 use super::{Budget, Check as _, Passage, Step};
@@ -383,24 +383,44 @@ impl Prove {
     async fn evidence(&self, permitted: &Permitted) -> Option<Evidence> {
         let Permitted { passage, call, permit, .. } = permitted;
         let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint())?;
-        let (look_up, showing) = (permit.to_look_up()?, Showing::of(endpoint)?);
+        let look_up = permit.to_see_effects(&passage.snapshot.policy, endpoint)?;
+        let showing = Showing::of(endpoint)?;
         let question = match showing {
             Showing::Tickets(variable) => Question::TicketsAbout(call.variable(endpoint, variable)?),
             Showing::Ticket(variable) => Question::Ticket(call.variable(endpoint, variable)?),
             Showing::Order(variable) => Question::Order(call.variable(endpoint, variable)?),
+            Showing::ShipNotices(variable) => Question::ShipNotices(call.variable(endpoint, variable)?),
+            Showing::Product(sku, site) => Question::Product(call.variable(endpoint, sku)?, call.value_at(site)?),
         };
         let read = self.ask(passage, &look_up, question).await.ok()?;
-        match showing {
-            Showing::Tickets(_) if read.status.as_u16() == 204 => Some(Evidence::Tickets(Vec::new())),
-            // A page of several shows some of them.
-            _ if read.status.as_u16() != 200 => None,
-            Showing::Tickets(_) => tickets_of(&read).map(Evidence::Tickets),
-            Showing::Ticket(_) | Showing::Order(_) => {
+        match (showing, read.status.as_u16()) {
+            (Showing::Tickets(_), 204) => Some(Evidence::Tickets(Vec::new())),
+            (Showing::ShipNotices(_), 204) => Some(Evidence::State("none".to_owned())),
+            (Showing::Tickets(_), 200) => tickets_of(&read).map(Evidence::Tickets),
+            (Showing::Product(sku, site), 403 | 404) => {
+                let (sku, site) = (call.variable(endpoint, sku)?, call.value_at(site)?);
+                self.is_no_product(passage, &look_up, sku, site).await.then(|| Evidence::State("none".to_owned()))
+            }
+            (_, 200) => {
                 let digest = digest::digest(&digest::SHA256, read.body());
                 Some(Evidence::State(
                     digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
                 ))
             }
+            // A page of several shows some of them, and an error nothing.
+            _ => None,
+        }
+    }
+
+    /// Whether a nickname certainly has no product with this number. ClickBank answers 403 to what there is not, and to much
+    /// else, such as too many requests. A whole list in which the number stands nowhere means one thing.
+    async fn is_no_product(&self, passage: &Passage, look_up: &LookupPermit, sku: &str, site: &str) -> bool {
+        match self.ask(passage, look_up, Question::Products(site)).await {
+            Ok(read) if read.status.as_u16() == 200 => {
+                let (text, sku) = (read.body().to_ascii_lowercase(), sku.to_ascii_lowercase());
+                !sku.is_empty() && !text.windows(sku.len()).any(|part| part == sku.as_bytes())
+            }
+            _ => false,
         }
     }
 
@@ -469,8 +489,13 @@ impl Step for Prove {
         };
         if let Some(pledge) = permitted.passage.pledge.clone() {
             match pledge.wants() {
-                Some(Wanted::Before) => pledge.note(self.evidence(&permitted).await),
-                Some(Wanted::After) => return Err(pledge.conclude(self.evidence(&permitted).await.as_ref())),
+                Some(Wanted::Before) => {
+                    pledge.leave_trace(&permitted.passage.trail).await?;
+                    pledge.note(self.evidence(&permitted).await);
+                }
+                Some(Wanted::After) => return Err(pledge.conclude(self.evidence(&permitted).await.as_ref()).await),
+                // What cannot be kept of it is missed by others, and holds it up as little as having no ledger would.
+                Some(Wanted::Nothing) => pledge.leave_trace(&permitted.passage.trail).await.unwrap_or_default(),
                 None => {}
             }
         }
@@ -586,8 +611,8 @@ fn each_row_of_the_callers<'a>(
     })
 }
 
-/// The tickets in a list of them, by id and type.
-fn tickets_of(read: &Read) -> Option<Vec<(String, String)>> {
+/// The tickets in a list of them.
+fn tickets_of(read: &Read) -> Option<Vec<Ticket>> {
     let value: serde_json::Value = serde_json::from_slice(read.body()).ok()?;
     let tickets = value.get("ticketData").unwrap_or(&value);
     let one = std::slice::from_ref(tickets);
@@ -596,7 +621,11 @@ fn tickets_of(read: &Read) -> Option<Vec<(String, String)>> {
         serde_json::Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     };
-    tickets.iter().map(|ticket| field(ticket, "ticketid").zip(field(ticket, "type"))).collect()
+    let read = |ticket| {
+        let (id, kind) = field(ticket, "ticketid").zip(field(ticket, "type"))?;
+        Some(Ticket { id, kind, is_of_api: field(ticket, "source").as_deref() == Some("API") })
+    };
+    tickets.iter().map(read).collect()
 }
 
 /// Has each row of an answer looked at.

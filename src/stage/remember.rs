@@ -8,7 +8,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::HeaderName;
 use http::{Response, StatusCode};
@@ -19,7 +19,10 @@ use tower::{Layer, Service};
 use crate::domain::call::Call;
 use crate::domain::endpoint::{Changes, Endpoint, Owner, Segment};
 use crate::domain::matrix::Named;
-use crate::ledger::{Claim, Claimed, Fingerprint, IdempotencyKey, Ledger, LedgerError, Moment, Sending, Unknown};
+use crate::ledger::{
+    Claim, Claimed, Fingerprint, Found, IdempotencyKey, Ledger, LedgerError, Left, Mark, Moment, Sending, StoreError,
+    Thing, Trace, Traces, Unknown,
+};
 use crate::rejection::{Malformed, Rejection};
 use crate::trail::Trail;
 
@@ -31,32 +34,73 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What is known of a change that is to be made at most once, shared by the stages that it goes through.
 #[derive(Clone)]
-pub(crate) struct Pledge(Arc<Mutex<State>>);
+pub(crate) struct Pledge {
+    state: Arc<Mutex<State>>,
+    /// What it is about, where that shows.
+    about: Option<Arc<About>>,
+    patience: Duration,
+}
 
 enum State {
     /// Nobody has sent it.
-    Claimed(Claim, Option<Evidence>),
+    Claimed {
+        claim: Claim,
+        left: Option<Left>,
+        notes: Notes,
+    },
+    /// It has no key, and nobody has sent it. What it leaves tells others that it may have been made.
+    Unkeyed {
+        left: Option<Left>,
+    },
     /// It may be on its way.
-    Sending(Sending),
+    Sending {
+        sending: Option<Sending>,
+        trace: Option<u64>,
+    },
     /// It may have been sent, and is not sent now: it is found out what became of it.
     Unknown {
-        /// What ClickBank showed before.
-        before: Option<Evidence>,
+        notes: Notes,
         /// Whether it can still be under way.
         is_recent: bool,
-        /// The type of the ticket that it opens, in ClickBank's answers.
-        opens: Option<&'static str>,
+    },
+    /// It was made, and so were all changes that left these traces.
+    Found {
+        mark: Option<Mark>,
+        traces: Vec<u64>,
     },
     Over,
+}
+
+/// What is kept with a change, to find out later what became of it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Notes {
+    /// What ClickBank showed before.
+    before: Option<Evidence>,
+    /// The trace that it left.
+    trace: Option<u64>,
+    /// Traces of others that were there before, and of which nobody knew whether they would still be followed by a change.
+    open: Vec<u64>,
 }
 
 /// What ClickBank shows of what a change is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Evidence {
-    /// The tickets about a receipt, by id and type.
-    Tickets(Vec<(String, String)>),
+    /// The tickets about a receipt.
+    Tickets(Vec<Ticket>),
     /// Something that is other once the change was made. What is kept of it is a digest.
     State(String),
+}
+
+/// A ticket, as ClickBank shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ticket {
+    pub(super) id: String,
+    /// What it asks for.
+    #[serde(skip)]
+    pub(super) kind: String,
+    /// Whether it was opened through the API. Customers open tickets, too.
+    #[serde(skip)]
+    pub(super) is_of_api: bool,
 }
 
 /// How evidence is come by.
@@ -68,6 +112,10 @@ pub(super) enum Showing {
     Ticket(usize),
     /// By the order with the receipt in this path variable.
     Order(usize),
+    /// By the ship notices of the receipt in this path variable.
+    ShipNotices(usize),
+    /// By the product with the number in this path variable, of the nickname in this parameter.
+    Product(usize, usize),
 }
 
 impl Showing {
@@ -79,8 +127,97 @@ impl Showing {
             _ if endpoint.changes == Changes::Nothing => None,
             Owner::Receipt(variable) if is("tickets") => Some(Self::Tickets(variable)),
             Owner::Receipt(variable) if is("orders") || is("orders2") => Some(Self::Order(variable)),
+            Owner::Receipt(variable) if is("shipping") || is("shipping2") || is("shipping3") => {
+                Some(Self::ShipNotices(variable))
+            }
             Owner::Ticket(variable) => Some(Self::Ticket(variable)),
+            Owner::Parameter(site) if is("products") && endpoint.path.segments().len() == 2 => {
+                Some(Self::Product(0, site))
+            }
             _ => None,
+        }
+    }
+
+    /// Whether a later change can bring back what was shown before. Comments and notices only become more.
+    const fn is_reversible(self) -> bool {
+        matches!(self, Self::Order(_) | Self::Product(..))
+    }
+
+    /// The words that name what such a call is about. A rebill is of the same order as the first sale.
+    fn words(self, endpoint: &Endpoint, call: &Call) -> Option<[String; 3]> {
+        let variable = |position| call.variable(endpoint, position).map(str::to_ascii_uppercase);
+        let order =
+            |position| variable(position).map(|receipt| receipt.split('-').next().unwrap_or_default().to_owned());
+        Some(match self {
+            Self::Tickets(receipt) => ["tickets".to_owned(), order(receipt)?, String::new()],
+            Self::Ticket(id) => ["ticket".to_owned(), variable(id)?, String::new()],
+            Self::Order(receipt) => ["order".to_owned(), order(receipt)?, String::new()],
+            Self::ShipNotices(receipt) => ["notices".to_owned(), order(receipt)?, String::new()],
+            Self::Product(sku, site) => {
+                ["product".to_owned(), variable(sku)?, call.value_at(site)?.to_ascii_lowercase()]
+            }
+        })
+    }
+}
+
+/// What one change is about, and how it shows.
+struct About {
+    traces: Traces,
+    thing: Thing,
+    /// What sort of ticket it opens.
+    opens: Option<Opens>,
+    is_reversible: bool,
+}
+
+/// A type of ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opens {
+    Refund = 1,
+    Cancel = 2,
+    TechSupport = 3,
+}
+
+impl Opens {
+    /// What a call opens.
+    fn by(endpoint: &Endpoint, call: &Call) -> Option<Self> {
+        let position = endpoint.parameters.iter().position(|parameter| parameter.name == "type")?;
+        match call.value_at(position)? {
+            "rfnd" => Some(Self::Refund),
+            "cncl" => Some(Self::Cancel),
+            "tech" => Some(Self::TechSupport),
+            _ => None,
+        }
+    }
+
+    /// The type in ClickBank's answers.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Refund => "REFUND",
+            Self::Cancel => "CANCEL",
+            Self::TechSupport => "TECH_SUPPORT",
+        }
+    }
+}
+
+impl About {
+    /// What a call is about, if it shows anywhere.
+    fn of(ledger: &Ledger, endpoint: &Endpoint, call: &Call) -> Option<Self> {
+        let showing = Showing::of(endpoint)?;
+        let words = showing.words(endpoint, call)?;
+        let traces = ledger.traces().clone();
+        let thing = traces.thing(&words.each_ref().map(String::as_str));
+        Some(Self { traces, thing, opens: Opens::by(endpoint, call), is_reversible: showing.is_reversible() })
+    }
+
+    fn sort(&self) -> u8 {
+        self.opens.map_or(0, |opens| opens as u8)
+    }
+
+    /// Notes on its trace whether the change was made.
+    async fn settle(&self, trace: Option<u64>, made: bool, mark: Option<Mark>) -> Result<(), StoreError> {
+        match trace {
+            Some(trace) => self.traces.settle(self.thing, trace, made, mark).await,
+            None => Ok(()),
         }
     }
 }
@@ -109,52 +246,155 @@ pub(super) enum Wanted {
     Before,
     /// What it shows now. It is not sent.
     After,
+    /// None: nobody will ask what became of it.
+    Nothing,
+}
+
+/// What became of a change, as far as ClickBank shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Finding {
+    /// It was made, and so were all changes that left these traces. What it brought about, if that is known.
+    Made(Option<Mark>, Vec<u64>),
+    NotMade,
+    Unclear,
+}
+
+impl Notes {
+    /// What became of the change, by what is shown now and by what others left.
+    fn conclude(&self, after: Option<&Evidence>, found: &Found, about: &About, is_recent: bool) -> Finding {
+        // Of a change without a trace nobody knows who else was at it.
+        let Some(own) = found.traces.iter().find(|trace| Some(trace.number) == self.trace) else {
+            return Finding::Unclear;
+        };
+        // A gateway that is killed between the two has noted it there, and not in the record.
+        match own.made {
+            Some(true) => return Finding::Made(own.mark, vec![own.number]),
+            Some(false) => return Finding::NotMade,
+            None => {}
+        }
+        if self.open.iter().any(|number| *number <= found.lost) {
+            return Finding::Unclear;
+        }
+        let is_another = |trace: &&Trace| trace.number > own.number || self.open.contains(&trace.number);
+        let counts = |trace: &&Trace| trace.made.unwrap_or(trace.may_be_sent);
+        let others: Vec<&Trace> = found.traces.iter().filter(is_another).filter(counts).collect();
+        match (&self.before, after) {
+            (Some(Evidence::Tickets(before)), Some(Evidence::Tickets(after))) => {
+                let mark = |ticket: &Ticket| Some(about.traces.mark(about.thing, &ticket.id));
+                let was_there = |ticket: &Ticket| before.iter().any(|other| other.id == ticket.id);
+                let is_others = |ticket: &Ticket| others.iter().any(|other| other.mark == mark(ticket));
+                let new: Vec<&Ticket> =
+                    after.iter().filter(|ticket| !was_there(ticket) && !is_others(ticket)).collect();
+                // Customers open tickets, and so do others at the seller's: neither does so through the API.
+                let may_be_own: Vec<_> = new
+                    .iter()
+                    .filter(|ticket| ticket.is_of_api && about.opens.is_some_and(|opens| opens.kind() == ticket.kind))
+                    .collect();
+                // Each of these may have opened one of them.
+                let rivals = others.iter().filter(|other| other.mark.is_none() && other.sort == about.sort());
+                let may_be_made: Vec<u64> = rivals.map(|rival| rival.number).chain([own.number]).collect();
+                match may_be_own.as_slice() {
+                    [only] if may_be_made.len() == 1 => Finding::Made(mark(only), may_be_made),
+                    // As many as could be, so all were made. Were there more, somebody would be at it whom nobody knows.
+                    several if several.len() == may_be_made.len() => Finding::Made(None, may_be_made),
+                    // Nothing that is still under way will open one.
+                    _ if new.is_empty() && !is_recent => Finding::NotMade,
+                    _ => Finding::Unclear,
+                }
+            }
+            // Nothing has changed, and nothing that is still under way will change it. What others may have changed, and
+            // changed back, shows nothing.
+            (Some(before), Some(after))
+                if before == after && !is_recent && (others.is_empty() || !about.is_reversible) =>
+            {
+                Finding::NotMade
+            }
+            _ => Finding::Unclear,
+        }
+    }
 }
 
 impl Pledge {
-    fn new(state: State) -> Self {
-        Self(Arc::new(Mutex::new(state)))
+    fn new(state: State, about: Option<About>, patience: Duration) -> Self {
+        Self { state: Arc::new(Mutex::new(state)), about: about.map(Arc::new), patience }
     }
 
     fn take(&self) -> State {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *state, State::Over)
     }
 
     fn put(&self, state: State) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     /// Which evidence is wanted.
     pub(super) fn wants(&self) -> Option<Wanted> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Claimed(..) => Some(Wanted::Before),
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Claimed { .. } => Some(Wanted::Before),
+            State::Unkeyed { .. } => Some(Wanted::Nothing),
             State::Unknown { .. } => Some(Wanted::After),
-            State::Sending(_) | State::Over => None,
+            State::Sending { .. } | State::Found { .. } | State::Over => None,
         }
+    }
+
+    /// Leaves a trace on what the change is about, for others, and sees what they have left. It has to be there before
+    /// anything is read: what happens afterwards is then known to either of two.
+    ///
+    /// # Errors
+    /// When it cannot be written down. Then nothing may be sent.
+    pub(super) async fn leave_trace(&self, trail: &Trail) -> Result<(), Rejection> {
+        let Some(about) = self.about.as_deref() else { return Ok(()) };
+        let now = Moment::now();
+        let record = match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Claimed { claim, .. } => Some(claim.record()),
+            _ => None,
+        };
+        let leave = async {
+            let trace = about.traces.leave(about.thing, about.sort(), record, now).await?;
+            Ok((trace, about.traces.on(about.thing).await?))
+        };
+        let (trace, found) = leave.await.map_err(|error: StoreError| failed(&error.into(), trail))?;
+        let now = now.wall.duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Of what was sent long ago, all that there will ever be is there by now.
+        let may_follow = |other: &&Trace| {
+            other.number < trace.number()
+                && other.made.is_none()
+                && !is_over(Duration::from_secs(other.at), now, self.patience)
+        };
+        let open = found.traces.iter().filter(may_follow).map(|other| other.number).collect();
+        match &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Claimed { left, notes, .. } => {
+                *notes = Notes { before: None, trace: Some(trace.number()), open };
+                *left = Some(trace);
+            }
+            State::Unkeyed { left } => *left = Some(trace),
+            State::Sending { .. } | State::Unknown { .. } | State::Found { .. } | State::Over => {}
+        }
+        Ok(())
     }
 
     /// Keeps what ClickBank shows before.
     pub(super) fn note(&self, evidence: Option<Evidence>) {
-        if let State::Claimed(_, before) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            *before = evidence;
+        if let State::Claimed { notes, .. } = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            notes.before = evidence;
         }
     }
 
     /// What became of it, by what ClickBank shows now.
-    pub(super) fn conclude(&self, after: Option<&Evidence>) -> Rejection {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let State::Unknown { before, is_recent, opens } = &*state else { return Rejection::OutcomeUnknown };
-        match (before, after) {
-            // A customer may open a ticket, too: only one of the same type is what was asked for.
-            (Some(Evidence::Tickets(before)), Some(Evidence::Tickets(after)))
-                if after.iter().any(|ticket| !before.contains(ticket) && Some(ticket.1.as_str()) == *opens) =>
-            {
+    pub(super) async fn conclude(&self, after: Option<&Evidence>) -> Rejection {
+        // Read after what ClickBank shows: whoever is behind that has left a trace by now.
+        let Some(about) = self.about.as_deref() else { return Rejection::OutcomeUnknown };
+        let Ok(found) = about.traces.on(about.thing).await else { return Rejection::OutcomeUnknown };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State::Unknown { notes, is_recent } = &*state else { return Rejection::OutcomeUnknown };
+        match notes.conclude(after, &found, about, *is_recent) {
+            Finding::Made(mark, traces) => {
+                *state = State::Found { mark, traces };
                 Rejection::ExecutedAnswerWithheld
             }
-            // Nothing has changed, and nothing that is still under way will change it.
-            (Some(before), Some(after)) if before == after && !is_recent => Rejection::ChangeNotExecuted,
-            _ => Rejection::OutcomeUnknown,
+            Finding::NotMade => Rejection::ChangeNotExecuted,
+            Finding::Unclear => Rejection::OutcomeUnknown,
         }
     }
 
@@ -163,22 +403,41 @@ impl Pledge {
     /// # Errors
     /// When it cannot be written down. Then nothing may be sent.
     pub(super) async fn send(&self, trail: &Trail) -> Result<(), Rejection> {
-        let State::Claimed(claim, before) = self.take() else { return Err(Rejection::OutcomeUnknown) };
-        let notes = serde_json::to_vec(&before).unwrap_or_default();
-        // More than the ledger keeps leaves less to conclude from, and is no reason not to send.
-        let notes = if notes.len() > crate::ledger::MAX_NOTES { Vec::new() } else { notes };
-        let sending = claim.sending(&notes, Moment::now()).await.map_err(|error| failed(&error, trail))?;
-        self.put(State::Sending(sending));
+        let (sending, left) = match self.take() {
+            State::Claimed { claim, left, notes } => {
+                let notes = serde_json::to_vec(&notes).unwrap_or_default();
+                // More than the ledger keeps leaves nothing to conclude from, and is no reason not to send.
+                let notes = if notes.len() > crate::ledger::MAX_NOTES { Vec::new() } else { notes };
+                let sending = claim.sending(&notes, Moment::now()).await.map_err(|error| failed(&error, trail))?;
+                (Some(sending), left)
+            }
+            State::Unkeyed { left } => (None, left),
+            State::Sending { .. } | State::Unknown { .. } | State::Found { .. } | State::Over => {
+                return Err(Rejection::OutcomeUnknown);
+            }
+        };
+        let trace = left.as_ref().map(Left::number);
+        if let Some(left) = left {
+            left.stays();
+        }
+        self.put(State::Sending { sending, trace });
         Ok(())
     }
 }
 
+/// Whether nothing that was sent then is under way now. Both are since 1970, and the former is what a clock showed that
+/// shows seconds.
+fn is_over(sent: Duration, now: Duration, patience: Duration) -> bool {
+    now.saturating_sub(sent) > patience + Duration::from_secs(1)
+}
+
+/// What is said in the log of a ledger that does not do what it should.
+pub(crate) const ALARMS: [&str; 2] = ["ledger-failed", "ledger-full"];
+
 /// A ledger that does not do what it should. Nothing was sent.
 fn failed(error: &LedgerError, trail: &Trail) -> Rejection {
-    trail.facts().alarm(match error {
-        LedgerError::Full => "ledger-full",
-        _ => "ledger-failed",
-    });
+    let [failed, full] = ALARMS;
+    trail.facts().alarm(if matches!(error, LedgerError::Full) { full } else { failed });
     Rejection::Overloaded
 }
 
@@ -217,6 +476,14 @@ pub struct Remember<N> {
     next: N,
 }
 
+impl<N: Clone> Remember<N> {
+    /// The service that was polled ready is the one to call; its clone, which was not, stays behind.
+    fn ready(&mut self) -> N {
+        let clone = self.next.clone();
+        std::mem::replace(&mut self.next, clone)
+    }
+}
+
 impl<N> Service<Permitted> for Remember<N>
 where
     N: Service<Permitted, Response = Response<ReplyBody>, Error = Rejection> + Clone + Send + 'static,
@@ -232,17 +499,28 @@ where
 
     fn call(&mut self, permitted: Permitted) -> Self::Future {
         let key = match idempotency_key(&permitted) {
-            Ok(None) => return Remembered { next: Some(self.next.call(permitted)), kept: None },
-            Ok(Some(key)) => key,
+            Ok(key) => key,
             Err(rejection) => return Remembered { next: None, kept: Some(Box::pin(async { Err(rejection) })) },
         };
-        let Some(ledger) = self.place.ledger.clone() else {
-            return Remembered { next: None, kept: Some(Box::pin(async { Err(Rejection::IdempotencyNotOffered) })) };
-        };
-        // The service that was polled ready is the one to call; its clone, which was not, stays behind.
-        let clone = self.next.clone();
-        let next = std::mem::replace(&mut self.next, clone);
-        Remembered { next: None, kept: Some(Box::pin(once(ledger, self.place.patience, key, permitted, next))) }
+        let about = self.place.ledger.as_ref().and_then(|ledger| {
+            let endpoint = permitted.passage.snapshot.policy.catalogue.endpoint(permitted.call.endpoint())?;
+            About::of(ledger, endpoint, &permitted.call)
+        });
+        let patience = self.place.patience;
+        match (key, self.place.ledger.clone(), about) {
+            (None, _, None) => Remembered { next: Some(self.next.call(permitted)), kept: None },
+            (None, _, Some(about)) => {
+                let pledge = Pledge::new(State::Unkeyed { left: None }, Some(about), patience);
+                Remembered { next: None, kept: Some(Box::pin(unkeyed(pledge, permitted, self.ready()))) }
+            }
+            (Some(_), None, _) => {
+                Remembered { next: None, kept: Some(Box::pin(async { Err(Rejection::IdempotencyNotOffered) })) }
+            }
+            (Some(key), Some(ledger), about) => {
+                let kept = once((ledger, patience), key, about, permitted, self.ready());
+                Remembered { next: None, kept: Some(Box::pin(kept)) }
+            }
+        }
     }
 }
 
@@ -283,11 +561,25 @@ fn idempotency_key(permitted: &Permitted) -> Result<Option<IdempotencyKey>, Reje
     key.map(Some).ok_or(Rejection::Malformed(Malformed::Header("Idempotency-Key")))
 }
 
+/// Makes a change that has no key. Nobody will ask what became of it, but it tells others that it may have been made.
+async fn unkeyed<N>(pledge: Pledge, mut permitted: Permitted, mut next: N) -> Result<Response<ReplyBody>, Rejection>
+where
+    N: Service<Permitted, Response = Response<ReplyBody>, Error = Rejection>,
+{
+    let trail = permitted.passage.trail.clone();
+    permitted.passage.pledge = Some(pledge.clone());
+    let outcome = next.call(permitted).await;
+    if let (State::Sending { trace, .. }, Some(about)) = (pledge.take(), &pledge.about) {
+        about.note(trace, &Came::of(&outcome, &trail), &trail).await;
+    }
+    outcome
+}
+
 /// Makes a change at most once under its key.
 async fn once<N>(
-    ledger: Ledger,
-    patience: Duration,
+    (ledger, patience): (Ledger, Duration),
     key: IdempotencyKey,
+    about: Option<About>,
     mut permitted: Permitted,
     mut next: N,
 ) -> Result<Response<ReplyBody>, Rejection>
@@ -295,7 +587,7 @@ where
     N: Service<Permitted, Response = Response<ReplyBody>, Error = Rejection>,
 {
     let trail = permitted.passage.trail.clone();
-    let (caller, fingerprint, nicknames, opens) = {
+    let (caller, fingerprint, nicknames) = {
         let snapshot = &permitted.passage.snapshot;
         let caller = snapshot.keys.of(permitted.permit().caller()).ok_or(Rejection::Overloaded)?.id.as_str().to_owned();
         let endpoint =
@@ -308,10 +600,10 @@ where
         let parts = [endpoint.method.as_str().to_owned(), permitted.call.target(endpoint), named];
         let nicknames: Vec<String> =
             snapshot.policy.nicknames.names(permitted.permit().nicknames()).into_iter().map(str::to_owned).collect();
-        (caller, Fingerprint::of(parts), nicknames, opens(endpoint, &permitted.call))
+        (caller, Fingerprint::of(parts), nicknames)
     };
     let claimed = ledger.claim(&caller, &key, fingerprint, Moment::now()).await;
-    let (pledge, unknown) = match claimed.map_err(|error| failed(&error, &trail))? {
+    let (state, unknown) = match claimed.map_err(|error| failed(&error, &trail))? {
         Claimed::InFlight => return Err(Rejection::IdempotencyInFlight),
         Claimed::Mismatch => return Err(Rejection::IdempotencyMismatch),
         Claimed::Answered(answer) => {
@@ -323,14 +615,22 @@ where
             trail.facts().replayed = true;
             return respond::once_more(answer);
         }
-        Claimed::First(claim) => (Pledge::new(State::Claimed(claim, None)), None),
-        Claimed::Unknown(unknown) => (Pledge::new(asked_about(&unknown, patience, opens)), Some(unknown)),
+        Claimed::First(claim) => (State::Claimed { claim, left: None, notes: Notes::default() }, None),
+        Claimed::Unknown(unknown) => (asked_about(&unknown, patience), Some(unknown)),
     };
+    let pledge = Pledge::new(state, about, patience);
     permitted.passage.pledge = Some(pledge.clone());
     let outcome = next.call(permitted).await;
-    let written = match (pledge.take(), unknown) {
-        (_, Some(unknown)) => found_out(unknown, &outcome, &nicknames).await,
-        (State::Sending(sending), None) => sent(sending, &trail, &outcome, &nicknames).await,
+    let (state, about) = (pledge.take(), pledge.about.as_deref());
+    let written = match (state, unknown) {
+        (state, Some(unknown)) => found_out(unknown, state, about, &outcome, &nicknames).await,
+        (State::Sending { sending: Some(sending), trace }, None) => {
+            let came = Came::of(&outcome, &trail);
+            if let Some(about) = about {
+                about.note(trace, &came, &trail).await;
+            }
+            sent(sending, came, &nicknames).await
+        }
         // Nothing of it was sent, so it is free again.
         _ => Ok(()),
     };
@@ -341,55 +641,95 @@ where
     outcome
 }
 
-/// The type of the ticket that a call opens, in ClickBank's answers.
-fn opens(endpoint: &Endpoint, call: &Call) -> Option<&'static str> {
-    let position = endpoint.parameters.iter().position(|parameter| parameter.name == "type")?;
-    match call.value_at(position)? {
-        "rfnd" => Some("REFUND"),
-        "cncl" => Some("CANCEL"),
-        "tech" => Some("TECH_SUPPORT"),
-        _ => None,
-    }
-}
-
-fn asked_about(unknown: &Unknown, patience: Duration, opens: Option<&'static str>) -> State {
-    let before = serde_json::from_slice(unknown.notes()).ok().flatten();
-    let since = SystemTime::now().duration_since(unknown.sent_at()).unwrap_or_default();
-    State::Unknown { before, is_recent: since <= patience, opens }
+fn asked_about(unknown: &Unknown, patience: Duration) -> State {
+    let notes = serde_json::from_slice(unknown.notes()).unwrap_or_default();
+    let since_1970 = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let is_recent = !is_over(since_1970(unknown.sent_at()), since_1970(SystemTime::now()), patience);
+    State::Unknown { notes, is_recent }
 }
 
 /// Writes down what was found out of a change whose outcome was not known.
 async fn found_out(
     unknown: Unknown,
+    state: State,
+    about: Option<&About>,
     outcome: &Result<Response<ReplyBody>, Rejection>,
     nicknames: &[String],
 ) -> Result<(), LedgerError> {
-    match outcome {
-        Err(Rejection::ExecutedAnswerWithheld) => unknown.answered(&respond::kept_withheld(nicknames)).await,
-        Err(Rejection::ChangeNotExecuted) => unknown.not_executed().await,
+    match (outcome, state) {
+        (Err(Rejection::ExecutedAnswerWithheld), State::Found { mark, traces }) => {
+            for trace in traces {
+                if let Some(about) = about {
+                    about.settle(Some(trace), true, mark).await?;
+                }
+            }
+            unknown.answered(&respond::kept_withheld(nicknames)).await
+        }
+        (Err(Rejection::ChangeNotExecuted), State::Unknown { notes, .. }) => {
+            if let Some(about) = about {
+                about.settle(notes.trace, false, None).await?;
+            }
+            unknown.not_executed().await
+        }
         _ => Ok(()),
     }
 }
 
-/// Writes down what came of a change.
-async fn sent(
-    sending: Sending,
-    trail: &Trail,
-    outcome: &Result<Response<ReplyBody>, Rejection>,
-    nicknames: &[String],
-) -> Result<(), LedgerError> {
-    if !trail.facts().departed {
-        return sending.not_sent().await;
-    }
-    match outcome {
-        // ClickBank let nobody in, so nothing was done, and the next try may fare better.
-        Ok(response) if is_turned_away(response.status()) => sending.not_sent().await,
-        Err(Rejection::CredentialRefused | Rejection::CredentialEchoed { .. }) => sending.not_sent().await,
-        Ok(response) if response.status().is_success() || response.status().is_client_error() => {
-            sending.answered(&respond::kept(response, nicknames)).await
+/// What came of a change that may have been sent.
+enum Came<'a> {
+    /// It was not made, and the next try may fare better.
+    NotSent,
+    /// ClickBank has refused it.
+    Refused(&'a Response<ReplyBody>),
+    /// It was made.
+    Made(&'a Response<ReplyBody>),
+    /// It was made, and its answer is withheld.
+    Withheld,
+    Unknown,
+}
+
+impl<'a> Came<'a> {
+    fn of(outcome: &'a Result<Response<ReplyBody>, Rejection>, trail: &Trail) -> Self {
+        if !trail.facts().departed {
+            return Self::NotSent;
         }
-        Err(Rejection::ExecutedAnswerWithheld) => sending.answered(&respond::kept_withheld(nicknames)).await,
-        Ok(_) | Err(_) => {
+        match outcome {
+            // ClickBank let nobody in, so nothing was done.
+            Ok(response) if is_turned_away(response.status()) => Self::NotSent,
+            Err(Rejection::CredentialRefused | Rejection::CredentialEchoed { .. }) => Self::NotSent,
+            Ok(response) if response.status().is_success() => Self::Made(response),
+            Ok(response) if response.status().is_client_error() => Self::Refused(response),
+            Err(Rejection::ExecutedAnswerWithheld) => Self::Withheld,
+            Ok(_) | Err(_) => Self::Unknown,
+        }
+    }
+}
+
+impl About {
+    /// Notes what came of the change, for others. If that cannot be written, it stays one that may have been made.
+    async fn note(&self, trace: Option<u64>, came: &Came<'_>, trail: &Trail) {
+        let written = match came {
+            Came::NotSent | Came::Refused(_) => self.settle(trace, false, None).await,
+            Came::Made(response) => {
+                let id = self.opens.and_then(|_| respond::ticket_in(response));
+                self.settle(trace, true, id.map(|id| self.traces.mark(self.thing, &id))).await
+            }
+            Came::Withheld => self.settle(trace, true, None).await,
+            Came::Unknown => Ok(()),
+        };
+        if let Err(error) = written {
+            failed(&error.into(), trail);
+        }
+    }
+}
+
+/// Writes down what came of a change.
+async fn sent(sending: Sending, came: Came<'_>, nicknames: &[String]) -> Result<(), LedgerError> {
+    match came {
+        Came::NotSent => sending.not_sent().await,
+        Came::Made(response) | Came::Refused(response) => sending.answered(&respond::kept(response, nicknames)).await,
+        Came::Withheld => sending.answered(&respond::kept_withheld(nicknames)).await,
+        Came::Unknown => {
             sending.unknown();
             Ok(())
         }
@@ -399,4 +739,84 @@ async fn sent(
 /// Whether a status says that ClickBank did not look at the change at all.
 const fn is_turned_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(id: &str) -> Ticket {
+        Ticket { id: id.to_owned(), kind: "REFUND".to_owned(), is_of_api: true }
+    }
+
+    /// What is concluded of the first of several changes that left these traces, if ClickBank showed the one and shows the
+    /// other.
+    async fn conclude(
+        left: &[Option<bool>],
+        marks: &[Option<&str>],
+        (before, after): (Evidence, Evidence),
+        is_reversible: bool,
+    ) -> &'static str {
+        let directory = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(directory.path(), 1_000).unwrap();
+        let traces = ledger.traces().clone();
+        let thing = traces.thing(&["tickets", "ABCD1234"]);
+        let about = About { traces: traces.clone(), thing, opens: Some(Opens::Refund), is_reversible };
+        let mut numbers = Vec::new();
+        for (made, mark) in left.iter().zip(marks) {
+            let trace = traces.leave(thing, about.sort(), None, Moment::now()).await.unwrap();
+            numbers.push(trace.number());
+            trace.stays();
+            if let Some(made) = made {
+                let mark = mark.map(|id| traces.mark(thing, id));
+                traces.settle(thing, *numbers.last().unwrap(), *made, mark).await.unwrap();
+            }
+        }
+        let notes = Notes { before: Some(before), trace: Some(numbers[0]), open: Vec::new() };
+        match notes.conclude(Some(&after), &traces.on(thing).await.unwrap(), &about, false) {
+            Finding::Made(..) => "made",
+            Finding::NotMade => "not made",
+            Finding::Unclear => "unclear",
+        }
+    }
+
+    #[tokio::test]
+    async fn tickets_tell_of_a_change_what_is_certain_and_no_more() {
+        for (left, marks, new, expected) in [
+            (&[None][..], &[None][..], &[][..], "not made"),
+            (&[None], &[None], &["1"], "made"),
+            // Somebody is at it whom nobody knows.
+            (&[None], &[None], &["1", "2"], "unclear"),
+            (&[None, None], &[None, None], &["1"], "unclear"),
+            (&[None, None], &[None, None], &["1", "2"], "made"),
+            (&[None, None], &[None, None], &[], "not made"),
+            (&[None, Some(false)], &[None, None], &["1"], "made"),
+            (&[None, Some(true)], &[None, None], &["1"], "unclear"),
+            (&[None, Some(true)], &[None, Some("1")], &["1"], "not made"),
+            (&[None, Some(true)], &[None, Some("1")], &["1", "2"], "made"),
+            // What was noted before the gateway was killed holds whatever is shown.
+            (&[Some(true)], &[None], &[], "made"),
+            (&[Some(false)], &[None], &["1"], "not made"),
+        ] {
+            let before = Evidence::Tickets(vec![ticket("0")]);
+            let after = Evidence::Tickets([&["0"], new].concat().into_iter().map(ticket).collect());
+            assert_eq!(conclude(left, marks, (before, after), false).await, expected, "{left:?} {marks:?} {new:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_changed_back_is_not_called_unchanged() {
+        for (left, after, is_reversible, expected) in [
+            (&[None][..], "a", true, "not made"),
+            (&[None], "b", true, "unclear"),
+            (&[None, Some(true)], "a", true, "unclear"),
+            (&[None, None], "a", true, "unclear"),
+            (&[None, Some(false)], "a", true, "not made"),
+            (&[None, Some(true)], "a", false, "not made"),
+        ] {
+            let shown = (Evidence::State("a".to_owned()), Evidence::State(after.to_owned()));
+            let told = conclude(left, &[None, None], shown, is_reversible).await;
+            assert_eq!(told, expected, "{left:?} {after} {is_reversible}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A change that comes with an `Idempotency-Key` is made at most once, whoever hangs up, breaks or starts anew in between,
 //! and everybody who asks with the key gets what came of it.
 
+use clickbank_gateway::simulator::world::{Ticket, TicketKind};
 use clickbank_gateway::simulator::{Fault, FaultRule};
 use http::Method;
 
@@ -230,6 +231,179 @@ async fn a_change_that_was_not_made_is_called_so_once_nothing_can_be_under_way()
     assert_eq!(executed(&scene), 0);
     assert_eq!(post(&scene, "app", &target, "k").await.outcome(), (200, None));
     assert_eq!(executed(&scene), 1);
+}
+
+/// Asks with a key until it is no longer unknown what became of the change.
+async fn until_known(scene: &Scene, target: &str, key: &str) -> Answer {
+    let told = async {
+        loop {
+            let answer = post(scene, "app", target, key).await;
+            if answer.outcome() != UNKNOWN {
+                return answer;
+            }
+        }
+    };
+    within("what became of the change", told).await
+}
+
+#[tokio::test]
+async fn one_new_ticket_is_not_taken_for_two_changes() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    for (key, executed) in [("made", true), ("not made", false)] {
+        scene.simulator.add_fault(on_changes(Fault::Reset { executed })).unwrap();
+        let key = format!("\"{key}\"");
+        assert_eq!(post(&scene, "app", &target, &key).await.outcome(), UNKNOWN);
+    }
+    for key in ["\"made\"", "\"not made\""] {
+        let told = post(&scene, "app", &target, key).await;
+        assert_eq!(told.outcome(), UNKNOWN, "{key}: nobody can tell whose it is: {}", told.text());
+    }
+    assert_eq!(executed(&scene), 1);
+}
+
+#[tokio::test]
+async fn two_new_tickets_are_one_for_each_of_two_changes() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    for key in ["one", "two"] {
+        scene.simulator.add_fault(on_changes(Fault::Reset { executed: true })).unwrap();
+        assert_eq!(post(&scene, "app", &target, key).await.outcome(), UNKNOWN);
+    }
+    for key in ["one", "two", "one", "two"] {
+        assert_eq!(post(&scene, "app", &target, key).await.outcome(), (502, Some("executed-answer-withheld")), "{key}");
+    }
+    assert_eq!(executed(&scene), 2);
+}
+
+#[tokio::test]
+async fn a_ticket_that_another_change_was_answered_with_is_not_taken_for_ones_own() {
+    for key in [Some("other"), None] {
+        for accept in ["application/json", "application/xml"] {
+            let scene = Scene::start(&setup()).await;
+            let target = ticket(&scene);
+            scene.simulator.add_fault(on_changes(Fault::Reset { executed: false })).unwrap();
+            assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+            let mut headers = vec![("Accept", accept)];
+            headers.extend(key.map(|key| ("Idempotency-Key", key)));
+            assert_eq!(scene.call("app", "POST", &target, &headers).await.outcome(), (200, None));
+            let told = until_known(&scene, &target, "k").await;
+            assert_eq!(told.outcome(), (409, Some("change-not-executed")), "beside {key:?}, {accept}");
+            assert_eq!(executed(&scene), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_change_without_a_key_that_may_have_been_made_nobody_takes_the_ticket() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    scene.simulator.add_fault(on_changes(Fault::Reset { executed: false })).unwrap();
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+    scene.simulator.add_fault(on_changes(Fault::Reset { executed: true })).unwrap();
+    assert_eq!(scene.call("app", "POST", &target, &[JSON]).await.outcome(), UNKNOWN);
+    let scene = scene.restart().await;
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+    assert_eq!(executed(&scene), 1);
+}
+
+#[tokio::test]
+async fn a_ticket_that_a_customer_opened_is_not_taken_for_ones_own() {
+    let scene = Scene::start(&setup()).await;
+    let target = ticket(&scene);
+    scene.simulator.add_fault(on_changes(Fault::Reset { executed: false })).unwrap();
+    assert_eq!(post(&scene, "app", &target, "k").await.outcome(), UNKNOWN);
+    let receipt = target.split(['/', '?']).nth(4).unwrap().to_owned();
+    {
+        let mut world = scene.world();
+        let (today, records) = (world.settings().today, world.records_mut());
+        let item = records.orders_of(&receipt).next().unwrap().lines[0].item_no.clone();
+        records.tickets.push(Ticket::open(&receipt, 9, &item, TicketKind::TechSupport, today));
+    }
+    let told = post(&scene, "app", &target, "k").await;
+    assert_eq!(told.outcome(), UNKNOWN, "{}", told.text());
+    assert_eq!(executed(&scene), 0);
+}
+
+#[tokio::test]
+async fn of_ship_notices_and_products_it_is_told_that_they_were_not_made_and_never_guessed_that_they_were() {
+    let scene = Scene::start(&setup()).await;
+    let (receipt, skus) = {
+        let world = scene.world();
+        let records = world.records();
+        let is_acmes = |receipt: &str| records.orders_of(receipt).all(|order| order.seller.to_string() == "acme");
+        let mut sent = records.orders.iter().filter(|order| order.lines.len() == 1 && order.lines[0].shippable);
+        let receipt = sent.find(|order| is_acmes(&order.receipt)).unwrap().receipt.clone();
+        let products = records.products.iter().filter(|product| product.site.to_string() == "acme");
+        (receipt, products.map(|product| product.sku.clone()).collect::<Vec<_>>())
+    };
+    let today = scene.world().settings().today;
+    let notice = |api: &str| format!("/rest/1.3/{api}/shipnotice/{receipt}?date={today}&carrier=UPS&tracking=1Z");
+    let product = |sku: &str, price: &str| {
+        format!("/rest/1.3/products/{sku}?site=acme&currency=USD&price={price}&language=EN&title=New")
+    };
+    let deleted = format!("/rest/1.3/products/{}?site=acme", skus[1]);
+    let ask = async |method: &str, target: &str, key: &str| {
+        scene.call("app", method, target, &[JSON, ("Idempotency-Key", key)]).await
+    };
+    let break_next = |method: &str, executed| {
+        let rule = FaultRule::new(Fault::Reset { executed }).method(method.parse().unwrap()).once();
+        scene.simulator.add_fault(rule).unwrap();
+    };
+
+    // Made, and changed back by somebody else.
+    assert_eq!(ask("PUT", &product("back", "1.00"), "first").await.status, 200);
+    break_next("PUT", true);
+    assert_eq!(ask("PUT", &product("back", "2.00"), "changed").await.outcome(), UNKNOWN);
+    assert_eq!(ask("PUT", &product("back", "1.00"), "changed-back").await.status, 200);
+    let made = [
+        ("POST", notice("shipping2"), "notice-made"),
+        ("PUT", product("made", "1.00"), "product-made"),
+        ("DELETE", "/rest/1.3/products/back?site=acme".to_owned(), "product-deleted"),
+    ];
+    let not_made = [
+        ("PUT", product("not-made", "1.00"), "new-product"),
+        ("PUT", product(&skus[0], "9.00"), "product"),
+        ("DELETE", deleted, "deletion"),
+    ];
+    for (is_made, changes) in [(true, &made[..]), (false, &not_made[..])] {
+        for (method, target, key) in changes {
+            break_next(method, is_made);
+            assert_eq!(ask(method, target, key).await.outcome(), UNKNOWN, "{key}");
+        }
+    }
+    for (method, target, key) in &not_made {
+        let told = async {
+            loop {
+                let answer = ask(method, target, key).await;
+                if answer.outcome() != UNKNOWN {
+                    return answer;
+                }
+            }
+        };
+        let told = within("what became of it", told).await;
+        assert_eq!(told.outcome(), (409, Some("change-not-executed")), "{key}");
+    }
+    // By now, what was sent before these would be told of as well.
+    for (method, target, key) in &made {
+        assert_eq!(ask(method, target, key).await.outcome(), UNKNOWN, "{key}");
+    }
+    assert_eq!(ask("PUT", &product("back", "2.00"), "changed").await.outcome(), UNKNOWN);
+    let made_so_far = executed(&scene);
+    for (method, target, key) in &not_made {
+        let answer = ask(method, target, key).await;
+        assert!(answer.status < 300, "{key}: {}", answer.text());
+    }
+    assert_eq!(executed(&scene), made_so_far + not_made.len());
+
+    // A notice that is sent twice stands there twice, so it has one of its own to be asked about.
+    for api in ["shipping", "shipping2", "shipping3"] {
+        break_next("POST", false);
+        assert_eq!(ask("POST", &notice(api), api).await.outcome(), UNKNOWN, "{api}");
+    }
+    for api in ["shipping", "shipping2", "shipping3"] {
+        assert_eq!(until_known(&scene, &notice(api), api).await.outcome(), (409, Some("change-not-executed")), "{api}");
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod callers_over_tls;
 mod caps_bound_changes;
 mod catalogue_matches_the_facts;
 mod changes_happen_once;
+mod changes_survive_kills;
 mod clickbank_breaks;
 mod command_line;
 mod community_specification;

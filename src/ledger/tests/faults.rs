@@ -76,9 +76,11 @@ fn on_failing_disk(directory: &Path, what: Fault, left: &Arc<AtomicI64>) -> Ledg
     };
     let disk = Arc::new(disk::Disk::start(open().unwrap(), Box::new(open), MAX_RECORDS).unwrap());
     let clock = Arc::new(Clock::default());
+    let secret = Arc::new(secret);
     Ledger {
+        traces: Traces::new(Arc::clone(&disk) as _, Arc::clone(&secret), Arc::clone(&clock)),
         records: Arc::clone(&disk) as _,
-        secret: Arc::new(secret),
+        secret,
         held: Held::default(),
         clock: Arc::clone(&clock),
         caps: CapCounter::new(disk, clock),

@@ -134,9 +134,11 @@ async fn power_that_goes_at_any_write_takes_nothing_that_was_acknowledged() {
     let reopen = move || Ok(open::database(backend.clone())?);
     let disk = Arc::new(disk::Disk::start(reopen().unwrap(), Box::new(reopen), MAX_RECORDS).unwrap());
     let clock = Arc::new(Clock::default());
+    let secret = Arc::new(open::read_key(&made.path().join(open::KEY)).unwrap());
     let ledger = Ledger {
+        traces: Traces::new(Arc::clone(&disk) as _, Arc::clone(&secret), Arc::clone(&clock)),
         records: Arc::clone(&disk) as _,
-        secret: Arc::new(open::read_key(&made.path().join(open::KEY)).unwrap()),
+        secret,
         held: Held::default(),
         clock: Arc::clone(&clock),
         caps: CapCounter::new(disk, clock),

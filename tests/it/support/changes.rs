@@ -106,8 +106,24 @@ impl Change {
         }
     }
 
+    /// The same endpoint, asked for something else of what it can do.
+    pub(crate) fn asking(mut self, query: &str) -> Self {
+        query.clone_into(&mut self.query);
+        self
+    }
+
+    /// Another change of the same thing.
+    pub(crate) fn beside(&self, query: &str) -> Self {
+        Self { id: format!("{}-beside", self.id), ..self.clone() }.asking(query)
+    }
+
     /// The request of a caller with this key.
     pub(crate) fn request(&self, key: &str) -> String {
+        self.request_with(key, "")
+    }
+
+    /// The same with more lines in its head.
+    pub(crate) fn request_with(&self, key: &str, lines: &str) -> String {
         let Self { method, path, query, id, .. } = self;
         let accept = match self.format {
             Format::Json => "application/json",
@@ -115,7 +131,7 @@ impl Change {
         };
         format!(
             "{method} {path}?{query} HTTP/1.1\r\nHost: gateway\r\nAuthorization: {key}\r\nAccept: {accept}\r\n\
-             X-Request-Id: {id}\r\n\r\n"
+             X-Request-Id: {id}\r\n{lines}\r\n"
         )
     }
 
@@ -132,7 +148,7 @@ impl Change {
 
     /// Puts into the world what it takes for the change to be possible.
     pub(crate) fn plant(&self, records: &mut Records) {
-        let Self { about, endpoint, .. } = self;
+        let Self { about, endpoint, query, .. } = self;
         let seller = self.seller.name();
         if endpoint.starts_with("products.") {
             if *endpoint == "products.delete" {
@@ -148,10 +164,15 @@ impl Change {
                 let subscription = if service == "reinstate" { subscription.cancelled(TODAY) } else { subscription };
                 order.of(vec![Line::recurring("club-1", Cents(1900))]).subscribing(subscription)
             }
+            "create" if query.contains("type=cncl") => {
+                let subscription = Subscription::monthly("club-1", TODAY, 1);
+                order.of(vec![Line::recurring("club-1", Cents(1900))]).subscribing(subscription)
+            }
             _ => order.of(vec![Line::physical("book-1", Cents(2000))]),
         });
         if matches!(*endpoint, "tickets.update" | "tickets.returned") {
-            records.tickets.push(Ticket::open(about, 1, "book-1", TicketKind::Refund, TODAY));
+            let ticket = Ticket::open(about, 1, "book-1", TicketKind::Refund, TODAY);
+            records.tickets.push(if query.contains("action=reopen") { ticket.closed(TODAY) } else { ticket });
         }
     }
 

@@ -196,9 +196,11 @@ impl Written {
     pub(crate) fn file_for_owner(&self, name: &str, text: &str) {
         let file = Path::new(name).file_name().unwrap().to_string_lossy().into_owned();
         self.planned.lock().unwrap().insert(file);
-        let path = self.path().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let (path, new) = (self.path().join(name), self.path().join(format!("{name}.new")));
+        // A gateway that reads its files meanwhile finds the whole of one or of the other.
+        fs::write(&new, text).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(new, path).unwrap();
     }
 }
 
