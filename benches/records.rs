@@ -14,6 +14,7 @@ use clickbank_gateway::config::{self, Secrets};
 use clickbank_gateway::domain::secret::KeyDigest;
 use clickbank_gateway::pipeline::{Pipeline, Shared, pipeline_over};
 use clickbank_gateway::stage::forward::Forward;
+use clickbank_gateway::stage::shape::Shape;
 use clickbank_gateway::telemetry::{Format, subscriber};
 use divan::{AllocProfiler, Bencher, black_box};
 use http::{Request, Response};
@@ -50,8 +51,9 @@ fn gateway() -> Pipeline<Empty<Bytes>> {
         let answer = Response::builder().header("content-type", "application/json");
         answer.body(Bytes::from_static(b"{\"products\":{\"product\":[]}}")).expect("an answer")
     };
-    let forward = Forward::in_process(&config.upstream, Box::new(answer));
-    pipeline_over(&Shared::new(Arc::new(config.snapshot)), &config.upstream, forward)
+    let shared = Shared::new(Arc::new(config.snapshot));
+    let forward = Forward::in_process(&config.upstream, Shape::new(&shared), Box::new(answer));
+    pipeline_over(&shared, &config.upstream, forward)
 }
 
 fn request(key: &str, target: &str) -> Request<Empty<Bytes>> {

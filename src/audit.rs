@@ -310,6 +310,8 @@ impl Record {
                     cap = cap.map(|(kind, _)| kind),
                     cap_of = cap.map(|(_, whose)| whose),
                     upstream_fault = facts.upstream_fault,
+                    upstream_tries = facts.upstream_tries,
+                    retried = facts.retried.last().copied(),
                     look_ups = facts.look_ups,
                     rows_dropped = facts.rows_dropped,
                     replayed = facts.replayed.then_some(true),

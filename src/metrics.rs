@@ -70,6 +70,19 @@ const FAULTS: &[&str] = &[
     "unexpected-type",
 ];
 
+/// Why a read can be sent again, in the words of the log.
+const RETRIES: &[&str] = &[
+    "broken-connection",
+    "closed-before-answer",
+    "connect-failed",
+    "connect-timeout",
+    "connection-lost",
+    "stale-connection",
+    "status-502",
+    "status-503",
+    "status-504",
+];
+
 /// Why a connection can be cut off, in the words of the log.
 const CUTS: &[&str] = &[
     "answer-not-taken",
@@ -96,6 +109,8 @@ pub struct Metrics {
     statuses: Vec<Count>,
     /// Requests with a fault at ClickBank's end.
     faults: Words,
+    /// Reads that were sent again, by why.
+    retries: Words,
     waiting: Histogram,
     own: Histogram,
     alarms: Count,
@@ -173,6 +188,7 @@ impl Default for Metrics {
             reasons: Words::new([&Safeguard::WORDS[..], &KeyFault::WORDS, &codes, &gone].concat()),
             statuses: (0..STATUSES).map(|_| Count::default()).collect(),
             faults: Words::new(FAULTS.to_vec()),
+            retries: Words::new(RETRIES.to_vec()),
             waiting: Histogram::new(BUCKETS),
             own: Histogram::new(BUCKETS),
             alarms: Count::default(),
@@ -213,6 +229,7 @@ impl Metrics {
         if let Some(fault) = facts.upstream_fault {
             self.faults.add(fault);
         }
+        facts.retried.iter().for_each(|reason| self.retries.add(reason));
         self.alarms.add(alarming.into());
         self.look_ups.add(facts.look_ups.into());
         self.owners_known.add(facts.owners_known.into());
@@ -378,7 +395,7 @@ mod tests {
         }
         assert_eq!(Outcome::all().count(), Outcome::COUNT);
         let metrics = Metrics::default();
-        for words in [&metrics.reasons, &metrics.faults, &metrics.cuts] {
+        for words in [&metrics.reasons, &metrics.faults, &metrics.retries, &metrics.cuts] {
             assert!(words.0.windows(2).all(|pair| pair[0].0 < pair[1].0), "a word stands for two things");
         }
     }

@@ -17,7 +17,7 @@ use tower::{Service, ServiceBuilder};
 use crate::audit::AuditLayer;
 use crate::config::Upstream;
 use crate::ledger::{CapCounter, Ledger};
-use crate::limit::{Departures, Flights, Pace, Quota};
+use crate::limit::{Departures, Flights, Pace, Quota, Retries};
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::stage::arrive::Message;
@@ -134,6 +134,8 @@ pub struct Shared {
     pub pace: Arc<Pace>,
     /// The day's requests.
     pub quota: Arc<Quota>,
+    /// Reads that may be sent again.
+    pub retries: Arc<Retries>,
     /// Requests under way.
     pub flights: Arc<Flights>,
     /// Changes that go out.
@@ -157,6 +159,7 @@ impl Shared {
             current,
             pace: Arc::default(),
             quota: Arc::default(),
+            retries: Arc::default(),
             flights: Arc::default(),
             departures: Arc::default(),
             carried: TaskTracker::new(),
@@ -172,7 +175,8 @@ impl Shared {
 #[must_use]
 pub(crate) fn probing(shared: &Shared, upstream: &Upstream) -> Prove {
     let (shape, inject) = (Shape::new(shared), Inject::new(upstream.authority.clone()));
-    Prove::new(upstream, shape, inject, Arc::new(Forward::new(upstream)), Guard::new(upstream))
+    let forward = Arc::new(Forward::new(upstream, shape.clone()));
+    Prove::new(upstream, shape, inject, forward, Guard::new(upstream))
 }
 
 /// Puts the stages together.
@@ -182,7 +186,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    pipeline_over(shared, upstream, Forward::new(upstream))
+    pipeline_over(shared, upstream, Forward::new(upstream, Shape::new(shared)))
 }
 
 /// The same, with requests going to ClickBank as `forward` does it.
@@ -218,7 +222,7 @@ where
         .layer(StepLayer::new(shape))
         // 502: the permit's credential has no secret.
         .layer(CheckLayer::new(inject))
-        // 502, 504: ClickBank cannot be reached, or does not answer.
+        // 502, 504: ClickBank cannot be reached, or does not answer, a read after further tries.
         .layer(StepLayer::new(forward))
         // 502, 503, 504: the answer cannot be released; 403: nothing in it is the caller's.
         .layer(StepLayer::new(guard))

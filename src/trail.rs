@@ -24,6 +24,10 @@ pub(crate) struct Facts {
     pub(crate) waited: Duration,
     pub(crate) upstream: Duration,
     pub(crate) upstream_fault: Option<&'static str>,
+    /// Requests to ClickBank, its questions of its own and further tries of reads among them.
+    pub(crate) upstream_tries: u32,
+    /// Why reads were sent again.
+    pub(crate) retried: Vec<&'static str>,
     /// Questions of the gateway's own to ClickBank.
     pub(crate) look_ups: u32,
     /// How often it mattered whose an order is, and it was still known.
@@ -47,9 +51,11 @@ pub(crate) struct Facts {
 impl Facts {
     /// Forgets what was decided. Of a request that is decided again, only what it has gone through is a fact still.
     pub(crate) fn undecide(&mut self) {
-        let Self { waited, upstream, upstream_fault, look_ups, owners_known, owners_unknown, .. } = *self;
-        let Self { alarming, caller_gone, .. } = *self;
-        let gone_through = Self { waited, upstream, upstream_fault, look_ups, ..Self::default() };
+        let retried = std::mem::take(&mut self.retried);
+        let Self { waited, upstream, upstream_fault, upstream_tries, look_ups, .. } = *self;
+        let Self { owners_known, owners_unknown, alarming, caller_gone, .. } = *self;
+        let gone_through =
+            Self { waited, upstream, upstream_fault, upstream_tries, retried, look_ups, ..Self::default() };
         *self = Self { owners_known, owners_unknown, alarming, caller_gone, ..gone_through };
     }
 
@@ -68,5 +74,20 @@ impl Trail {
     /// The facts, to add to. Never hold on to them across an await.
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_request_has_gone_through_stays_when_it_is_decided_again() {
+        let mut facts = Facts { upstream_tries: 3, allowed_because: Some("confined"), ..Facts::default() };
+        facts.retried.push("status-503");
+        facts.look_ups = 1;
+        facts.undecide();
+        assert_eq!((facts.upstream_tries, facts.look_ups, facts.retried), (3, 1, vec!["status-503"]));
+        assert_eq!(facts.allowed_because, None);
     }
 }

@@ -29,7 +29,7 @@ use tower::{Layer as _, ServiceBuilder};
 fn pipeline(shared: &Shared, upstream: &Upstream) -> Stages<Empty<Bytes>> {
     let shape = Shape::new(shared);
     let inject = Inject::new(upstream.authority.clone());
-    let forward = Arc::new(Forward::new(upstream));
+    let forward = Arc::new(Forward::new(upstream, shape.clone()));
     let guard = Guard::new(upstream);
     let prove = Prove::new(upstream, shape.clone(), inject.clone(), Arc::clone(&forward), guard.clone());
     let stages = ServiceBuilder::new()

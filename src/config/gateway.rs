@@ -306,6 +306,8 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
             entry.duration(Duration::from_millis(100)..=Duration::from_secs(most))
         })
     });
+    let retries =
+        take("retries").map_or(Some(2), |entry| entry.integer(0..=5).and_then(|retries| u32::try_from(retries).ok()));
     let max_answer = take("max_answer").map_or(Some(16 << 20), |entry| entry.size(1 << 10..=1 << 30));
     let memory_entry = take("answer_memory");
     let answer_memory = memory_entry.as_ref().map_or(Some(256 << 20), |entry| entry.size(1 << 10..=1 << 40));
@@ -357,6 +359,7 @@ fn read_upstream(root: &Form<'_>, entry: Option<&Entry<'_>>, directory: &Path) -
         authorities,
         connect_timeout: connect_timeout?,
         response_timeout: response_timeout?,
+        retries: retries?,
         max_answer,
         answer_memory,
     })

@@ -62,6 +62,7 @@ pub struct Fixed {
     admin: Option<(ListenAddress, Option<AdminToken>)>,
     upstream: (http::uri::Authority, [u8; 32]),
     timeouts: (Duration, Duration),
+    retries: u32,
     room: (usize, usize),
     state: Option<PathBuf>,
 }
@@ -77,6 +78,7 @@ impl Fixed {
             admin: config.admin.as_ref().map(|admin| (admin.address.clone(), admin.token.clone())),
             upstream: (upstream.authority.clone(), upstream.authorities),
             timeouts: (upstream.connect_timeout, upstream.response_timeout),
+            retries: upstream.retries,
             room: (upstream.max_answer, upstream.answer_memory),
             state: config.state.clone(),
         }
@@ -94,6 +96,7 @@ impl Fixed {
             ("[upstream] url", self.upstream.0 != other.upstream.0),
             ("[upstream] ca_file", self.upstream.1 != other.upstream.1),
             ("[upstream] timeouts", self.timeouts != other.timeouts),
+            ("[upstream] retries", self.retries != other.retries),
             ("[upstream] max_answer, answer_memory", self.room != other.room),
             ("state", self.state != other.state),
         ]
@@ -165,6 +168,8 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// Time from sending a request until its answer is read whole.
     pub response_timeout: Duration,
+    /// How often a read that failed is sent again; a change never is.
+    pub retries: u32,
     /// Bytes of one answer's body.
     pub max_answer: usize,
     /// Bytes of all answers' bodies held at one time.

@@ -1,5 +1,5 @@
 //! ClickBank's limits: so many requests a second from one address, so many a day for one account. Both are shared by
-//! all callers, so both are held here, fairly. So is the room for requests under way.
+//! all callers, so both are held here, fairly. So are the room for requests under way, and how often reads are sent again.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -8,11 +8,14 @@ mod departures;
 mod flight;
 mod pace;
 mod quota;
+mod retries;
 
 pub use departures::Departures;
 pub use flight::{Flight, Flights};
 pub use pace::{Pace, TooLate};
 pub use quota::{Quota, Spent};
+pub use retries::Retries;
+pub(crate) use retries::pause;
 
 /// What shapes traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -198,6 +198,7 @@ impl Running {
         page.counts("responses", "Answers that callers got, by status", statuses)?;
         page.count("alarms", "Requests that operators should look at at once", metrics.alarms.get())?;
         page.counts("upstream_faults", "Requests with a fault at ClickBank's end", by("fault", &metrics.faults))?;
+        page.counts("upstream_retries", "Reads that were sent again, by why", by("reason", &metrics.retries))?;
         page.count("look_ups", "Questions of the gateway's own to ClickBank", metrics.look_ups.get())?;
         let owners = [("known", &metrics.owners_known), ("unknown", &metrics.owners_unknown)];
         let owners = owners.map(|(result, count)| ([("result", result)], count.get()));

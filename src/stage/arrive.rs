@@ -121,7 +121,8 @@ where
     })
 }
 
-/// Gives up a decision on a request that has its turn, and of which nothing was sent. It keeps what it waited for.
+/// Gives up a decision on a request that has its turn, and of which nothing was sent, or of a read nothing that was
+/// answered. It keeps what it waited for.
 pub(super) fn overtake(passage: Passage) -> Rejection {
     let Passage { origin, flight, budget, .. } = passage;
     *origin.kept() = Kept { flight, budget, has_turn: true };

@@ -1,4 +1,8 @@
-//! `Outbound` → [`Received`]: over verified TLS to ClickBank, once.
+//! `Outbound` → [`Received`]: over verified TLS to ClickBank. A change goes once.
+//!
+//! A read that fails in a way that may be over soon is tried again, as long as it has time, the limits let it, and its
+//! caller waits. Nothing of that can happen to a change: what is sent again takes a [`Repeatable`], which a change has none
+//! of, and a change's request is used up by sending it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -30,10 +34,13 @@ use crate::rejection::Rejection;
 use super::arrive;
 use super::depart::{Departure, Stopped};
 use super::inject::{Outbound, Sending};
+use super::shape::{Again, Leave, Repeatable, Shape};
 use super::{Passage, Step};
 
+mod again;
 mod wire;
 
+use again::Another;
 use wire::{Surplus, Uses, Wire};
 
 /// Connections that nobody uses are closed after this long, to be gone before ClickBank closes them.
@@ -68,8 +75,10 @@ pub type InProcess = dyn Fn(&Request<Empty<Bytes>>) -> Response<Bytes> + Send + 
 /// The stage.
 pub struct Forward {
     way: Way,
+    shape: Shape,
     connect_timeout: Duration,
     response_timeout: Duration,
+    retries: u32,
 }
 
 /// How requests get to ClickBank.
@@ -85,68 +94,230 @@ impl fmt::Debug for Forward {
 }
 
 impl Forward {
-    /// Over the network, with connections of its own.
+    /// Over the network, with connections of its own. What is sent again is shaped again.
     #[must_use]
-    pub fn new(upstream: &Upstream) -> Self {
-        Self::by(upstream, Way::Network(Box::new(Network::new(upstream))))
+    pub fn new(upstream: &Upstream, shape: Shape) -> Self {
+        Self::by(upstream, shape, Way::Network(Box::new(Network::new(upstream))))
     }
 
     /// To a function of this process: what is measured or tried then is the gateway alone.
     #[must_use]
-    pub fn in_process(upstream: &Upstream, answer: Box<InProcess>) -> Self {
-        Self::by(upstream, Way::InProcess(answer))
+    pub fn in_process(upstream: &Upstream, shape: Shape, answer: Box<InProcess>) -> Self {
+        Self::by(upstream, shape, Way::InProcess(answer))
     }
 
-    fn by(upstream: &Upstream, way: Way) -> Self {
-        let Upstream { connect_timeout, response_timeout, .. } = *upstream;
-        Self { way, connect_timeout, response_timeout }
+    fn by(upstream: &Upstream, shape: Shape, way: Way) -> Self {
+        let Upstream { connect_timeout, response_timeout, retries, .. } = *upstream;
+        Self { way, shape, connect_timeout, response_timeout, retries }
     }
 
-    async fn exchange(
+    /// Sends a read until there is something to tell of it.
+    async fn read(
         &self,
-        caller: KeyNumber,
-        departure: Option<&Departure>,
-        request: Request<Empty<Bytes>>,
-    ) -> Result<Response<UpstreamBody>, Failure> {
-        match (&self.way, departure) {
-            (Way::Network(network), None) => {
-                network.read(caller, request).await.map_err(|error| Failure::of_read(&error))
+        sending: Sending,
+        request: &Request<Empty<Bytes>>,
+        repeatable: &Repeatable,
+    ) -> Result<Received, Rejection> {
+        // What took long is likely to take long again, so half the time is left to the last try.
+        let now = Instant::now();
+        let latest = now + self.deadline(&sending, now).saturating_duration_since(now) / 2;
+        let (mut over, mut retries) = (Over::Kept, 0);
+        loop {
+            let began = Instant::now();
+            let deadline = self.deadline(&sending, began);
+            let tried = self.attempt(&sending, deadline, self.ask(&sending, over, request)).await;
+            let ended = Instant::now();
+            let another = Another::after(&tried).filter(|another| another.is_at_once() || retries < self.retries);
+            let Some(another) = another else { return received(sending, tried, began, deadline) };
+            let pause = another.pause(retries);
+            let again = self.shape.again(&sending.proven, repeatable, pause, latest).await;
+            if again == Again::Stays {
+                // That it was waited for in vain took no time of ClickBank's.
+                return received(sending, tried, began + ended.elapsed(), deadline);
             }
-            (Way::Network(network), Some(departure)) => network.change(request, departure).await,
-            (Way::InProcess(answer), departure) => {
-                let answered = match departure {
-                    None => answer(&request),
-                    Some(departure) => departure.go(|| answer(&request)).map_err(|_| Failure::UNSENT)?,
-                };
-                Ok(answered.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()))
+            {
+                let mut facts = sending.proven.passage().trail.facts();
+                facts.upstream += ended.saturating_duration_since(began);
+                // Connections die of old age, too, and nobody has to look into that.
+                if let (Err(failure), Some(_)) = (&tried, pause) {
+                    facts.upstream_fault = Some(failure.fault);
+                }
+                if again == Again::Goes {
+                    facts.retried.push(another.reason);
+                }
             }
+            if again == Again::Overtaken {
+                return Err(arrive::overtake(sending.proven.into_passage()));
+            }
+            retries += u32::from(pause.is_some());
+            over = Over::Fresh;
         }
     }
+
+    /// Sends a change, once.
+    async fn change(
+        &self,
+        sending: Sending,
+        request: Request<Empty<Bytes>>,
+        departure: &Departure,
+    ) -> Result<Received, Rejection> {
+        let exchange = async {
+            match &self.way {
+                Way::Network(network) => network.change(request, departure).await,
+                Way::InProcess(answer) => {
+                    let answered = departure.go(|| answer(&request)).map_err(|_| Failure::UNSENT)?;
+                    Ok(answered.map(whole))
+                }
+            }
+        };
+        let began = Instant::now();
+        let deadline = self.deadline(&sending, began);
+        let failure = match self.attempt(&sending, deadline, exchange).await {
+            Ok(response) => {
+                // ClickBank says that it did not do it.
+                if response.status().is_client_error() {
+                    departure.nothing_was_done();
+                }
+                return Ok(Received { sending, response, began, deadline });
+            }
+            Err(failure) => failure,
+        };
+        note(&sending, began, &failure);
+        // The connection may still be about to send it, and has to leave that: the caller is told that it was not sent.
+        if departure.call_off() {
+            Err(unsent(departure.stopped(), sending.proven.into_passage()))
+        } else {
+            Err(Rejection::OutcomeUnknown)
+        }
+    }
+
+    /// Has an exchange done in time.
+    async fn attempt(&self, sending: &Sending, deadline: Instant, exchange: impl Future<Output = Tried>) -> Tried {
+        sending.proven.passage().trail.facts().upstream_tries += 1;
+        timeout_at(deadline, exchange).await.unwrap_or(Err(Failure::LATE))
+    }
+
+    /// Until when the answer to what was begun then has to be there whole. Connecting has a limit of its own, so what is left
+    /// of this one is for the answer.
+    fn deadline(&self, sending: &Sending, began: Instant) -> Instant {
+        let own = began + self.connect_timeout + self.response_timeout;
+        sending.proven.passage().budget.map_or(own, |budget| budget.answer_by.min(own))
+    }
+
+    async fn ask(&self, sending: &Sending, over: Over, request: &Request<Empty<Bytes>>) -> Tried {
+        match &self.way {
+            Way::Network(network) => {
+                let pool = match over {
+                    Over::Kept => &network.reads_of(sending.proven.number()),
+                    Over::Fresh => &network.once,
+                };
+                let answer = pool.request(request.clone()).await.map_err(|error| Failure::of_read(&error))?;
+                Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+            }
+            Way::InProcess(answer) => Ok(answer(request).map(whole)),
+        }
+    }
+}
+
+/// What came of sending a request.
+type Tried = Result<Response<UpstreamBody>, Failure>;
+
+/// Which connection a read takes.
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    /// One of the caller's that was kept, if there is one.
+    Kept,
+    /// A fresh one that carries no other request: of the kept ones, those that are left may be dead as well.
+    Fresh,
+}
+
+/// An answer's body that is all there.
+fn whole(body: Bytes) -> UpstreamBody {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// What there is to tell of a read.
+fn received(sending: Sending, tried: Tried, began: Instant, deadline: Instant) -> Result<Received, Rejection> {
+    match tried {
+        Ok(response) => Ok(Received { sending, response, began, deadline }),
+        Err(failure) => {
+            note(&sending, began, &failure);
+            Err(failure.rejection())
+        }
+    }
+}
+
+/// Notes what failed.
+fn note(sending: &Sending, began: Instant, failure: &Failure) {
+    let mut facts = sending.proven.passage().trail.facts();
+    facts.upstream += began.elapsed();
+    facts.upstream_fault = Some(failure.fault);
 }
 
 /// Why there is no answer.
 struct Failure {
     /// In a word for the log. The error's own text stays where it is: it can hold what the other side sent.
     fault: &'static str,
-    /// Whether ClickBank could not be connected with.
-    connecting: bool,
+    kind: Kind,
+}
+
+/// What has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// No connection was made.
+    Unconnected,
+    /// One was, but not certainly with ClickBank.
+    Unverified,
+    /// A connection that had been kept ended without a byte of an answer. Most likely it was dead before.
+    Stale,
+    /// The connection ended without a byte of an answer.
+    Unanswered,
+    /// Nothing came in time.
+    Late,
+    /// What came is no answer.
+    Broken,
 }
 
 impl Failure {
-    const UNSENT: Self = Self { fault: "not-sent", connecting: false };
+    const UNSENT: Self = Self { fault: "not-sent", kind: Kind::Broken };
+    const LATE: Self = Self { fault: "timeout", kind: Kind::Late };
+
+    fn of_connecting(error: &(dyn StdError + 'static)) -> Self {
+        if holds(error, <dyn StdError>::is::<rustls::Error>) {
+            return Self { fault: "tls-not-verified", kind: Kind::Unverified };
+        }
+        let fault = if holds(error, <dyn StdError>::is::<TimedOut>) { "connect-timeout" } else { "connect-failed" };
+        Self { fault, kind: Kind::Unconnected }
+    }
 
     fn of_read(error: &Error) -> Self {
         if error.is_connect() {
-            return Self { fault: connect_fault(error), connecting: true };
+            return Self::of_connecting(error);
         }
+        let mut extras = Extensions::new();
+        error.connect_info().inspect(|connected| connected.get_extras(&mut extras));
+        let kind = match extras.get::<Uses>() {
+            Some(uses) if has_ended(error) && uses.may_have_been_dead() => Kind::Stale,
+            Some(uses) if has_ended(error) && uses.is_unanswered() => Kind::Unanswered,
+            _ => Kind::Broken,
+        };
         let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
         while let Some(current) = cause {
             if let Some(error) = current.downcast_ref::<hyper::Error>() {
-                return Self::of_exchange(error);
+                return Self { kind, ..Self::of_exchange(error) };
             }
             cause = current.source();
         }
-        Self { fault: "broken-connection", connecting: false }
+        Self { fault: "broken-connection", kind }
+    }
+
+    /// What the caller of a read is told.
+    const fn rejection(&self) -> Rejection {
+        match self.kind {
+            Kind::Unconnected | Kind::Unverified => Rejection::UpstreamUnreachable,
+            Kind::Late => Rejection::UpstreamTimeout,
+            Kind::Stale | Kind::Unanswered | Kind::Broken => Rejection::AnswerUnreadable,
+        }
     }
 
     fn of_exchange(error: &hyper::Error) -> Self {
@@ -161,7 +332,7 @@ impl Failure {
         } else {
             "broken-connection"
         };
-        Self { fault, connecting: false }
+        Self { fault, kind: Kind::Broken }
     }
 }
 
@@ -201,25 +372,11 @@ impl Network {
         self.reads.entry(caller).or_insert_with(|| pool(self.connector.clone(), true, MAX_IDLE)).clone()
     }
 
-    /// Sends a read, and once more if the connection was one that had been kept and died without a byte of an answer:
-    /// most likely it was dead before. A read changes nothing, so it does not matter whether it arrived twice.
-    async fn read(&self, caller: KeyNumber, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
-        let again = request.clone();
-        match self.reads_of(caller).request(request).await {
-            Err(error) if died_unanswered(&error) => self.once(again).await,
-            answer => answer.map(|answer| answer.map(|body| body.map_err(Into::into).boxed_unsync())),
-        }
-    }
-
     /// Sends a change, once, over a connection that carries no other: if an old one died under it, nobody would know what
     /// became of it.
-    async fn change(
-        &self,
-        request: Request<Empty<Bytes>>,
-        departure: &Departure,
-    ) -> Result<Response<UpstreamBody>, Failure> {
+    async fn change(&self, request: Request<Empty<Bytes>>, departure: &Departure) -> Tried {
         let connecting = self.connector.clone().call(request.uri().clone()).await;
-        let stream = connecting.map_err(|error| Failure { fault: connect_fault(&*error), connecting: true })?;
+        let stream = connecting.map_err(|error| Failure::of_connecting(&*error))?;
         let wire = stream.into_inner().for_change(departure.clone());
         let handshake = http1::Builder::new()
             .max_headers(answer::MAX_FIELDS + 1)
@@ -231,11 +388,6 @@ impl Network {
         let answered = sender.send_request(in_origin_form(request)).await;
         let answer = answered.map_err(|error| Failure::of_exchange(&error))?;
         Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
-    }
-
-    /// Sends a read once, over a connection that carries no other.
-    async fn once(&self, request: Request<Empty<Bytes>>) -> Result<Response<UpstreamBody>, Error> {
-        self.once.request(request).await.map(|answer| answer.map(|body| body.map_err(Into::into).boxed_unsync()))
     }
 }
 
@@ -273,38 +425,10 @@ impl Step for Forward {
     type Out = Received;
 
     async fn step(&self, outbound: Outbound) -> Result<Received, Rejection> {
-        let (sending, request) = outbound.into_request();
-        let began = Instant::now();
-        // Connecting has a limit of its own, so what is left of this one is for the answer.
-        let own = began + self.connect_timeout + self.response_timeout;
-        let deadline = sending.proven.passage().budget.map_or(own, |budget| budget.answer_by.min(own));
-        let exchange = self.exchange(sending.proven.number(), sending.departure.as_ref(), request);
-        let failure = match timeout_at(deadline, exchange).await {
-            Ok(Ok(response)) => {
-                // ClickBank says that it did not do it.
-                if let Some(departure) = sending.departure.as_ref().filter(|_| response.status().is_client_error()) {
-                    departure.nothing_was_done();
-                }
-                return Ok(Received { sending, response, began, deadline });
-            }
-            Ok(Err(failure)) => Some(failure),
-            Err(_) => None,
-        };
-        {
-            let mut facts = sending.proven.passage().trail.facts();
-            facts.upstream += began.elapsed();
-            facts.upstream_fault = Some(failure.as_ref().map_or("timeout", |failure| failure.fault));
+        match outbound.into_request() {
+            (sending, Leave::Read(repeatable), request) => self.read(sending, &request, &repeatable).await,
+            (sending, Leave::Change(departure), request) => self.change(sending, request, &departure).await,
         }
-        Err(match &sending.departure {
-            // The connection may still be about to send it, and has to leave that: the caller is told that it was not sent.
-            Some(departure) if !departure.call_off() => Rejection::OutcomeUnknown,
-            Some(departure) => unsent(departure.stopped(), sending.proven.into_passage()),
-            None => match failure {
-                None => Rejection::UpstreamTimeout,
-                Some(Failure { connecting: true, .. }) => Rejection::UpstreamUnreachable,
-                Some(_) => Rejection::AnswerUnreadable,
-            },
-        })
     }
 }
 
@@ -318,19 +442,19 @@ fn unsent(stopped: Option<Stopped>, passage: Passage) -> Rejection {
     }
 }
 
-/// Whether a connection that had been used before ended without a byte of an answer.
-fn died_unanswered(error: &Error) -> bool {
-    let mut extras = Extensions::new();
-    error.connect_info().inspect(|connected| connected.get_extras(&mut extras));
-    let dead = extras.get::<Uses>().is_some_and(Uses::may_have_been_dead);
-    let ended = holds(error, |cause| {
+/// Whether a connection came to an end, by one side or the other, or was of no use any more.
+fn has_ended(error: &Error) -> bool {
+    let closed = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled();
+    // One that ends without the farewell of TLS ends unexpectedly.
+    let is_end = |error: &io::Error| {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    };
+    holds(error, |cause| {
         cause.is::<Surplus>()
-            || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
-            || cause
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
-    });
-    dead && ended
+            || cause.downcast_ref::<hyper::Error>().is_some_and(closed)
+            || cause.downcast_ref::<io::Error>().is_some_and(is_end)
+    })
 }
 
 /// What the screen before the HTTP library found wrong, if that is what ended the connection.
@@ -345,16 +469,6 @@ fn screened(error: &hyper::Error) -> Option<&'static str> {
         }
     }
     None
-}
-
-fn connect_fault(error: &(dyn StdError + 'static)) -> &'static str {
-    if holds(error, <dyn StdError>::is::<TimedOut>) {
-        "connect-timeout"
-    } else if holds(error, <dyn StdError>::is::<rustls::Error>) {
-        "tls-not-verified"
-    } else {
-        "connect-failed"
-    }
 }
 
 /// Whether the error, or anything behind it, is of a kind. An `io::Error` names the cause of what it wraps as its own

@@ -14,9 +14,8 @@ use crate::domain::secret::CredentialSecret;
 use crate::rejection::Rejection;
 
 use super::Check;
-use super::depart::Departure;
 use super::prove::Proven;
-use super::shape::Shaped;
+use super::shape::{Leave, Shaped};
 
 const PAGE: HeaderName = HeaderName::from_static("page");
 const OUR_USER_AGENT: HeaderValue =
@@ -27,7 +26,7 @@ pub struct Outbound {
     proven: Proven,
     changes: Changes,
     secret: Option<CredentialSecret>,
-    departure: Option<Departure>,
+    leave: Leave,
     request: Request<Empty<Bytes>>,
 }
 
@@ -49,10 +48,10 @@ impl Outbound {
         self.request.headers().iter().filter(|(name, _)| **name != AUTHORIZATION)
     }
 
-    /// Takes it apart for sending, which can happen once.
-    pub(super) fn into_request(self) -> (Sending, Request<Empty<Bytes>>) {
-        let Self { proven, changes, secret, departure, request } = self;
-        (Sending { proven, changes, secret, departure }, request)
+    /// Takes it apart for sending, which can happen once. How often its request may be sent then is for its leave to say.
+    pub(super) fn into_request(self) -> (Sending, Leave, Request<Empty<Bytes>>) {
+        let Self { proven, changes, secret, leave, request } = self;
+        (Sending { proven, changes, secret }, leave, request)
     }
 }
 
@@ -62,8 +61,6 @@ pub(super) struct Sending {
     pub(super) changes: Changes,
     /// The secret of the credential that acts, to search the answer for.
     pub(super) secret: Option<CredentialSecret>,
-    /// Of a change.
-    pub(super) departure: Option<Departure>,
 }
 
 /// The stage.
@@ -85,7 +82,7 @@ impl Check for Inject {
     type Out = Outbound;
 
     fn check(&self, shaped: Shaped) -> Result<Outbound, Rejection> {
-        let Shaped { proven, departure } = shaped;
+        let Shaped { proven, leave } = shaped;
         let snapshot = &proven.passage().snapshot;
         let endpoint = proven.endpoint().ok_or(Rejection::UnknownEndpoint)?;
         let target = PathAndQuery::try_from(proven.call().target(endpoint)).map_err(|_| Rejection::UnknownEndpoint)?;
@@ -120,7 +117,7 @@ impl Check for Inject {
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         let changes = endpoint.changes;
-        Ok(Outbound { proven, changes, secret, departure, request })
+        Ok(Outbound { proven, changes, secret, leave, request })
     }
 }
 

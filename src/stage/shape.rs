@@ -1,16 +1,16 @@
-//! `Proven` → [`Shaped`]: the request waits for its turn, and counts.
+//! `Proven` → [`Shaped`]: the request waits for its turn, and counts. So does a read that failed, before it is sent again.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use http_body_util::BodyExt as _;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::endpoint::Changes;
 use crate::domain::matrix::CallerId;
 use crate::ledger::CapCounter;
-use crate::limit::{Departures, Flights, Limits, Pace, Quota, Spent, TooLate};
+use crate::limit::{Departures, Flights, Limits, Pace, Quota, Retries, Spent, TooLate};
 use crate::pipeline::Shared;
 use crate::rejection::{Malformed, Rejection};
 use crate::snapshot::Snapshot;
@@ -27,8 +27,30 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// A call whose turn it is.
 pub struct Shaped {
     pub(super) proven: Proven,
-    /// Of a change.
-    pub(super) departure: Option<Departure>,
+    pub(super) leave: Leave,
+}
+
+/// How a call may be sent.
+pub(super) enum Leave {
+    /// A read, as often as it takes.
+    Read(Repeatable),
+    /// A change, once at most.
+    Change(Departure),
+}
+
+/// Proof that a call changes nothing, so that it does not matter how often it arrives. Only this file makes one; without it
+/// nothing is sent again.
+pub(super) struct Repeatable(());
+
+/// What becomes of a read that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It is sent once more: it has its turn, and counts.
+    Goes,
+    /// It stays failed.
+    Stays,
+    /// It has its turn, and what it was decided on does not count any more.
+    Overtaken,
 }
 
 /// The stage.
@@ -36,6 +58,7 @@ pub struct Shaped {
 pub struct Shape {
     pace: Arc<Pace>,
     quota: Arc<Quota>,
+    retries: Arc<Retries>,
     flights: Arc<Flights>,
     current: Arc<ArcSwap<Snapshot>>,
     departures: Arc<Departures>,
@@ -46,8 +69,8 @@ impl Shape {
     /// With what all requests share.
     #[must_use]
     pub fn new(shared: &Shared) -> Self {
-        let Shared { current, pace, quota, flights, departures, caps, .. } = shared.clone();
-        Self { pace, quota, flights, current, departures, caps }
+        let Shared { current, pace, quota, retries, flights, departures, caps, .. } = shared.clone();
+        Self { pace, quota, retries, flights, current, departures, caps }
     }
 
     /// Whether an operator lets no change out.
@@ -60,13 +83,60 @@ impl Shape {
         &self.caps
     }
 
-    /// The departure of a change. From now on it is seen through, whether or not its caller waits.
-    fn departure_of(&self, proven: &Proven, counted: Counted) -> Option<Departure> {
-        proven.endpoint().filter(|endpoint| endpoint.changes != Changes::Nothing)?;
+    /// The leave of a call. From now on a change is seen through, whether or not its caller waits.
+    fn leave_of(&self, proven: &Proven, counted: Counted) -> Result<Leave, Rejection> {
+        let endpoint = proven.endpoint().ok_or(Rejection::UnknownEndpoint)?;
+        if endpoint.changes == Changes::Nothing {
+            self.retries.earn(proven.number());
+            return Ok(Leave::Read(Repeatable(())));
+        }
         let passage = proven.passage();
         passage.trail.facts().carried = true;
         let (departures, current) = (Arc::clone(&self.departures), Arc::clone(&self.current));
-        Some(Departure::new(departures, current, Arc::clone(&passage.snapshot), passage.trail.clone(), counted))
+        let (snapshot, trail) = (Arc::clone(&passage.snapshot), passage.trail.clone());
+        let departure = Departure::new(departures, current, snapshot, trail, counted);
+        Ok(Leave::Change(departure))
+    }
+
+    /// Whether what a call was decided on counts no more. A question of the gateway's own may go on: what comes of it is
+    /// decided upon afterwards.
+    fn is_to_be_decided_again(&self, proven: &Proven) -> bool {
+        let is_current = Arc::ptr_eq(&self.current.load(), &proven.passage().snapshot);
+        proven.is_the_callers() && (!is_current || proven.is_overtaken())
+    }
+
+    /// Waits until a read that failed may be sent once more, which has to be until `latest`. A retry waits for so long, and
+    /// has to be earned; none is what only makes up for a connection that was dead.
+    pub(super) async fn again(
+        &self,
+        proven: &Proven,
+        Repeatable(()): &Repeatable,
+        pause: Option<Duration>,
+        latest: Instant,
+    ) -> Again {
+        let (passage, began) = (proven.passage(), Instant::now());
+        let limits = passage.snapshot.limits;
+        // Nobody waits, or takes a turn from somebody, for a day that is spent.
+        if self.quota.check(&limits, SystemTime::now()).is_err() {
+            return Again::Stays;
+        }
+        if let Some(pause) = pause {
+            if pause > latest.saturating_duration_since(began) || !self.retries.spend(proven.number()) {
+                return Again::Stays;
+            }
+            sleep(pause).await;
+        }
+        let left = latest.saturating_duration_since(Instant::now());
+        let patience = Limits { max_wait: limits.max_wait.min(left), ..limits };
+        let turn = self.pace.turn(proven.number(), &patience).await;
+        passage.trail.facts().waited += began.elapsed();
+        if turn.is_err() {
+            return Again::Stays;
+        }
+        if self.is_to_be_decided_again(proven) {
+            return Again::Overtaken;
+        }
+        self.quota.spend(&limits, SystemTime::now()).map_or(Again::Stays, |()| Again::Goes)
     }
 
     /// Gives a request its place among those under way, and waits for the end of its body.
@@ -100,20 +170,18 @@ impl Step for Shape {
             passage.trail.facts().waited += began.elapsed();
             turn.map_err(|TooLate { retry_after }| Rejection::LimitPerSecond { retry_after })?;
         }
-        // What changed during the wait, or was found out, counts. A question of the gateway's own may go on: what comes of
-        // it is decided upon afterwards.
-        let is_current = Arc::ptr_eq(&self.current.load(), &passage.snapshot);
-        if proven.is_the_callers() && (!is_current || proven.is_overtaken()) {
+        // What changed during the wait, or was found out, counts.
+        if self.is_to_be_decided_again(&proven) {
             return Err(arrive::overtake(proven.into_passage()));
         }
         let counted = spend::count(&self.caps, proven.charges(), &proven.passage().trail).await?;
         self.quota.spend(&limits, SystemTime::now()).map_err(spent)?;
-        let departure = self.departure_of(&proven, counted);
+        let leave = self.leave_of(&proven, counted)?;
         if let Some(pledge) = &proven.passage().pledge {
             // From here on nobody's hanging up leaves it half done.
             pledge.send(&proven.passage().trail).await?;
         }
-        Ok(Shaped { proven, departure })
+        Ok(Shaped { proven, leave })
     }
 }
 

@@ -8,6 +8,7 @@ use clickbank_gateway::config::{self, Secrets};
 use clickbank_gateway::domain::secret::KeyDigest;
 use clickbank_gateway::pipeline::{Pipeline, Shared, pipeline_over};
 use clickbank_gateway::stage::forward::Forward;
+use clickbank_gateway::stage::shape::Shape;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use tower::ServiceExt as _;
@@ -76,8 +77,8 @@ impl Gateway {
             let (status, media, body) = answer(&target);
             Response::builder().status(status).header("content-type", media).body(Bytes::from(body)).unwrap()
         };
-        let forward = Forward::in_process(&config.upstream, Box::new(answer));
         let shared = Shared::new(Arc::new(config.snapshot));
+        let forward = Forward::in_process(&config.upstream, Shape::new(&shared), Box::new(answer));
         Self { pipeline: pipeline_over(&shared, &config.upstream, forward), seen, shared }
     }
 

@@ -66,6 +66,11 @@ fn only_authorize_makes_a_permit_and_only_guard_an_answer_to_release() {
 }
 
 #[test]
+fn only_shape_says_that_a_call_may_be_sent_again() {
+    assert_eq!(files_with(&["Repeatable("]), ["stage/shape.rs"]);
+}
+
+#[test]
 fn only_respond_picks_a_status_for_callers() {
     // Health and admin answer others than callers.
     assert_eq!(files_with(&["StatusCode::"]), ["admin.rs", "health.rs", "stage/respond.rs"]);

@@ -8,7 +8,7 @@ const READ: &str = "/rest/1.3/orders2/list";
 const XML: &str = "Content-Type: application/xml\r\n";
 
 async fn before(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> Trouble {
-    let setup = Setup::acme().caller("other", &everything_on("[\"acme\"]"));
+    let setup = Setup::acme().caller("other", &everything_on("[\"acme\"]")).upstream("retries = 0");
     Upstream::start(Certificate::Good, act).await.behind(&setup).await
 }
 
@@ -56,7 +56,7 @@ async fn a_read_is_sent_once_more_if_its_connection_was_dead() {
         assert_eq!((answer.outcome(), answer.text().as_str()), ((200, None), "<a/>"));
         assert_eq!((trouble.heads().len(), trouble.connections()), (heads, connections));
     }
-    // The first request of a connection that ends is not sent again: the connection was not dead, it died of it.
+    // The first request of a connection that ends is not sent again for that: the connection was not dead, it died of it.
     let trouble = before(|_| Act::AnswerAndClose(String::new())).await;
     assert_eq!(trouble.call("GET", READ).await.outcome(), (502, Some("answer-unreadable")));
     assert_eq!(trouble.heads().len(), 1);

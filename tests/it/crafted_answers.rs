@@ -117,7 +117,8 @@ fn of_one_object_what_is_certainly_ours_passes_and_nothing_else() {
             assert_eq!(&got, passes, "{status} {body}");
         }
         assert!(!got.contains("zenith") && !got.contains("orbit"), "{got}");
-        assert_eq!(seen.len(), 1);
+        // What ClickBank cannot answer now is asked again, whosever it is.
+        assert_eq!(seen.len(), if status == 503 { 3 } else { 1 });
     }
 }
 

@@ -225,7 +225,7 @@ async fn it_serves_with_a_certificate_of_its_own() {
 }
 
 /// The fields of a request's line, and no others.
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 25] = [
     "timestamp",
     "level",
     "message",
@@ -244,6 +244,8 @@ const FIELDS: [&str; 23] = [
     "status",
     "error",
     "upstream_fault",
+    "upstream_tries",
+    "retried",
     "look_ups",
     "rows_dropped",
     "total_ms",

@@ -157,12 +157,13 @@ fn commented_out(line: &str) -> Option<&str> {
 fn facts(config: &Config) -> String {
     let upstream = &config.upstream;
     format!(
-        "{} {} {} {:?} {:?} {} {} {:?} {:?} {:?}",
+        "{} {} {} {:?} {:?} {} {} {} {:?} {:?} {:?}",
         config.listen.address,
         config.health,
         upstream.authority,
         upstream.connect_timeout,
         upstream.response_timeout,
+        upstream.retries,
         upstream.max_answer,
         upstream.answer_memory,
         config.state,

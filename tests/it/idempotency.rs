@@ -139,9 +139,10 @@ async fn what_is_no_key_is_refused() {
 async fn what_was_not_sent_or_turned_away_can_be_asked_for_again() {
     let scene = Scene::start(&setup()).await;
     let target = ticket(&scene);
-    let fault = FaultRule::new(Fault::Reset { executed: false }).method(Method::GET).once();
+    let fault = FaultRule::new(Fault::Reset { executed: false }).method(Method::GET);
     scene.simulator.add_fault(fault).unwrap();
     assert_eq!(post(&scene, "app", &target, "k").await.outcome().0, 502);
+    scene.simulator.clear_faults();
     let busy = Fault::Status { status: http::StatusCode::FORBIDDEN, text: "Busy".to_owned(), executed: false };
     scene.simulator.add_fault(on_changes(busy)).unwrap();
     assert_eq!(post(&scene, "app", &target, "k").await.outcome(), (403, None));

@@ -55,6 +55,7 @@ mod ownership_table;
 mod pacing;
 mod promise;
 mod properties;
+mod reading_again;
 mod real_clients;
 mod refunds_as_documented;
 mod revoked_while_queued;

@@ -244,6 +244,41 @@ async fn faults_at_clickbanks_end_are_told_apart_and_some_are_alarms() {
 }
 
 #[tokio::test]
+async fn reads_that_were_sent_again_are_counted_by_why() {
+    for (first, reason, fault) in [
+        (Act::AnswerAndClose(String::new()), "closed-before-answer", Some("closed-before-answer")),
+        (Act::plain("502 Bad Gateway", "no"), "status-502", None),
+        (Act::plain("503 Service Unavailable", "no"), "status-503", None),
+        (Act::plain("504 Gateway Timeout", "no"), "status-504", None),
+    ] {
+        let act = move |number| if number == 0 { first.clone() } else { Act::plain("200 OK", "1") };
+        let trouble = Upstream::start(Certificate::Good, act).await.behind(&Setup::acme()).await;
+        let before = trouble.metrics().await;
+        assert_eq!(trouble.call("GET", READ).await.outcome(), (200, None));
+        let again = format!("upstream_retries_total{{reason={reason}}}");
+        let fault = fault.map(|fault| format!("upstream_faults_total{{fault={fault}}}"));
+        let upstream = "upstream_duration_seconds_count{endpoint=products.list}";
+        let mut more = vec![again.as_str(), upstream, "wait_duration_seconds_count"];
+        more.extend(fault.as_deref());
+        let expected = moved("products.list", "answered", ("allow", "confined"), 200, &more);
+        assert_eq!(trouble.metrics().await.grown_since(&before), expected, "{reason}");
+    }
+    // A connection that was dead is none of ClickBank's faults.
+    let act = |number| if number == 1 { Act::AnswerAndClose(String::new()) } else { Act::plain("200 OK", "1") };
+    let trouble = Upstream::start(Certificate::Good, act).await.behind(&Setup::acme()).await;
+    assert_eq!(trouble.call("GET", READ).await.outcome(), (200, None));
+    let before = trouble.metrics().await;
+    assert_eq!(trouble.call("GET", READ).await.outcome(), (200, None));
+    let more = [
+        "upstream_duration_seconds_count{endpoint=products.list}",
+        "upstream_retries_total{reason=stale-connection}",
+        "wait_duration_seconds_count",
+    ];
+    let expected = moved("products.list", "answered", ("allow", "confined"), 200, &more);
+    assert_eq!(trouble.metrics().await.grown_since(&before), expected);
+}
+
+#[tokio::test]
 async fn a_caller_that_hangs_up_is_counted_once_and_is_in_flight_until_then() {
     let act = Act::AnswerWhenTold(answer("200 OK", "Content-Type: application/xml\r\n", "<late/>"));
     let trouble = Upstream::start(Certificate::Good, move |_| act.clone()).await.behind(&Setup::acme()).await;

@@ -514,6 +514,9 @@ async fn old_versions_weak_ciphers_and_what_is_no_tls_are_refused() {
     ] {
         place.refuses(name, &Does::Says(bytes), "tls-not-verified").await;
     }
+    // What may be over soon is tried again, unless nobody wants that.
+    let once = Setup::acme().upstream("retries = 0");
+    let mut place = Place::start_with(&once, "localhost", &root("the authority").pem()).await;
     for (name, bytes) in [("closes", &[][..]), ("closes amid its hello", half)] {
         place.refuses(name, &Does::SaysAndCloses(bytes.to_vec()), "connect-failed").await;
     }
@@ -521,7 +524,7 @@ async fn old_versions_weak_ciphers_and_what_is_no_tls_are_refused() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_end_is_given_up() {
-    let setup = Setup::acme().upstream("connect_timeout = \"1s\"");
+    let setup = Setup::acme().upstream("connect_timeout = \"1s\"\nretries = 0");
     let mut place = Place::start_with(&setup, "localhost", &root("the authority").pem()).await;
     let hello = server_hello([3, 3], ECDHE_ECDSA_AES128_GCM_SHA256, [7; 32]);
     for (name, bytes) in [("is silent", &[][..]), ("stops amid its hello", &hello[..20])] {

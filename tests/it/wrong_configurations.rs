@@ -131,6 +131,8 @@ fn how_clickbank_is_reached() {
             ("a timeout too long", G, "[upstream]", "[upstream]\nconnect_timeout = \"61s\""),
             ("a timeout of nothing", G, "[upstream]", "[upstream]\nresponse_timeout = \"0s\""),
             ("a slip in a timeout's name", G, "[upstream]", "[upstream]\nresponce_timeout = \"60s\""),
+            ("too many retries", G, "[upstream]", "[upstream]\nretries = 6"),
+            ("retries without end", G, "[upstream]", "[upstream]\nretries = true"),
             ("a size with a unit of ten", G, "[upstream]", "[upstream]\nmax_answer = \"16 MB\""),
             ("a size as a number", G, "[upstream]", "[upstream]\nmax_answer = 16777216"),
             ("a size too small", G, "[upstream]", "[upstream]\nmax_answer = \"1 KB\""),

@@ -34,7 +34,12 @@ impl Uses {
     /// Whether it carried another request before the last one, and brought nothing for the last one: it may have been dead
     /// already.
     pub(super) fn may_have_been_dead(&self) -> bool {
-        self.0.requests.load(Ordering::Relaxed) > 1 && !self.0.answered.load(Ordering::Relaxed)
+        self.0.requests.load(Ordering::Relaxed) > 1 && self.is_unanswered()
+    }
+
+    /// Whether it brought nothing for the last request.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.0.answered.load(Ordering::Relaxed)
     }
 
     fn ask(&self) {

@@ -35,6 +35,7 @@ url = "https://clickbank.test:8445"
 ca_file = "ca.pem"
 connect_timeout = "1s"
 response_timeout = "2s"
+retries = 1
 max_answer = "1 MiB"
 answer_memory = "2 MiB"
 [limits]

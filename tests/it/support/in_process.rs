@@ -10,6 +10,7 @@ use clickbank_gateway::pipeline::{Pipeline, Shared, pipeline_over};
 use clickbank_gateway::simulator::{Answer, Received, Request, World};
 use clickbank_gateway::snapshot::Snapshot;
 use clickbank_gateway::stage::forward::Forward;
+use clickbank_gateway::stage::shape::Shape;
 use http::Response;
 use http_body_util::{BodyExt as _, Empty};
 use tokio::runtime::{Builder, Runtime};
@@ -172,7 +173,7 @@ impl Running {
             }
             response.body(body).unwrap()
         };
-        let forward = Forward::in_process(&configured.upstream, Box::new(answer));
+        let forward = Forward::in_process(&configured.upstream, Shape::new(&shared), Box::new(answer));
         Self { clickbank, pipeline: pipeline_over(&shared, &configured.upstream, forward) }
     }
 

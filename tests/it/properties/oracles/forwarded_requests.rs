@@ -75,7 +75,7 @@ fn pass(
     let (caller, credential) = (permitted.permit().caller(), permitted.permit().credential());
     let shape = Shape::new(&Shared::new(Arc::clone(&setup.snapshot)));
     let inject = Inject::new(setup.upstream.authority.clone());
-    let forward = Arc::new(Forward::in_process(&setup.upstream, Box::new(look_up)));
+    let forward = Arc::new(Forward::in_process(&setup.upstream, shape.clone(), Box::new(look_up)));
     let guard = Guard::new(&setup.upstream);
     let prove = Prove::new(&setup.upstream, shape.clone(), inject.clone(), forward, guard);
     let shaped = async { shape.step(prove.step(permitted).await?).await };
