@@ -1,7 +1,7 @@
 //! `Outbound` → [`Received`]: over verified TLS to ClickBank. A change goes once.
 //!
 //! A read that fails in a way that may be over soon is tried again, as long as it has time, the limits let it, and its
-//! caller waits. Nothing of that can happen to a change: what is sent again takes a [`Repeatable`], which a change has none
+//! caller waits. Nothing of that can happen to a change: what is sent again takes a `Repeatable`, which a change has none
 //! of, and a change's request is used up by sending it.
 
 use std::error::Error as StdError;
