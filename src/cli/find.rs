@@ -1,6 +1,7 @@
 //! Looks up what the arguments name, and says what may have been meant where there is none.
 
 use crate::config::did_you_mean;
+use crate::domain::caps::CapKind;
 use crate::domain::credential::{CredentialId, Credentials};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::matrix::CallerId;
@@ -41,6 +42,13 @@ pub(super) fn permission(name: &str) -> anyhow::Result<Permission> {
     let names = Permission::ALL.map(Permission::as_str);
     let there_are = format!("there are {}", names.join(", "));
     Permission::parse(name).ok_or_else(|| nothing("permission", name, names, &there_are))
+}
+
+/// The cap of this name.
+pub(super) fn cap(name: &str) -> anyhow::Result<CapKind> {
+    let names = CapKind::ALL.map(CapKind::as_str);
+    let there_are = format!("there are {}", names.join(", "));
+    CapKind::parse(name).ok_or_else(|| nothing("cap", name, names, &there_are))
 }
 
 /// The endpoint of this name.

@@ -4,7 +4,6 @@ use crate::domain::caps::{Cap, CapKind, CapTable, Caps};
 
 use super::form::{Entry, shown};
 use super::policy::Declared;
-use super::problem::{did_you_mean, quoted};
 
 /// Reads a table of caps.
 pub(super) fn read(entry: &Entry<'_>) -> Option<Caps> {
@@ -63,15 +62,7 @@ pub(super) fn read_of_nicknames(entry: Option<&Entry<'_>>, declared: &Declared, 
                 entry.error("is capped a second time; case does not matter in nicknames", "remove one of the two");
             }
             Some(id) => table.set_nickname(id, caps.unwrap_or_default()),
-            None if declared.doubts(name) => {}
-            None => {
-                let names = || declared.nicknames.iter().map(|(_, nickname, _)| nickname.as_str());
-                let mend = match did_you_mean(name, names()) {
-                    Some(meant) => format!("write `{meant}` if that is meant, or declare it there"),
-                    None => format!("use one of {}, or declare it there", quoted(names().take(20))),
-                };
-                entry.error(format!("`{}` is not declared in [nicknames]", shown(name)), mend);
-            }
+            None => declared.report_undeclared(&entry, name),
         }
     }
 }

@@ -38,8 +38,17 @@ impl Declared {
         self.all_doubtful = true;
     }
 
-    pub(super) fn doubts(&self, name: &str) -> bool {
-        self.all_doubtful || self.doubtful.contains(&name.to_ascii_lowercase())
+    /// Says at `entry` that nobody has declared this nickname.
+    pub(super) fn report_undeclared(&self, entry: &Entry<'_>, name: &str) {
+        if self.all_doubtful || self.doubtful.contains(&name.to_ascii_lowercase()) {
+            return;
+        }
+        let names = || self.nicknames.iter().map(|(_, nickname, _)| nickname.as_str());
+        let mend = match did_you_mean(name, names()) {
+            Some(meant) => format!("write `{meant}` if that is meant, or declare it there"),
+            None => format!("use one of {}, or declare it there", quoted(names().take(20))),
+        };
+        entry.error(format!("`{}` is not declared in [nicknames]", shown(name)), mend);
     }
 }
 
@@ -148,7 +157,6 @@ fn read_scope(entry: &Entry<'_>, permission: Permission, declared: &Declared, no
     }
     for entry in listed {
         let Some(text) = entry.text() else { continue };
-        let names = || nicknames.iter().map(|(_, nickname, _)| nickname.as_str());
         match nicknames.find(text) {
             None if text == ALL => {
                 entry.error(
@@ -156,14 +164,7 @@ fn read_scope(entry: &Entry<'_>, permission: Permission, declared: &Declared, no
                     format!("write `{permission} = \"all\"` for All Accounts, without brackets"),
                 );
             }
-            None if declared.doubts(text) => {}
-            None => {
-                let mend = match did_you_mean(text, names()) {
-                    Some(meant) => format!("write `{meant}` if that is meant, or declare it there"),
-                    None => format!("use one of {}, or declare it there", quoted(names().take(20))),
-                };
-                entry.error(format!("`{}` is not declared in [nicknames]", shown(text)), mend);
-            }
+            None => declared.report_undeclared(&entry, text),
             Some(id) if set.contains(id) => entry.error(format!("`{}` stands twice", shown(text)), "remove one"),
             Some(id) if !nicknames.kind(id).is_some_and(possible) => entry.error(
                 format!("`{}` is an affiliate, and the Products API is for sellers only", shown(text)),

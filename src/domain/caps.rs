@@ -66,15 +66,6 @@ impl CapKind {
         let limit = if self == Self::RefundedCents { whole.checked_mul(100)?.checked_add(cents)? } else { whole };
         Some(limit).filter(|limit| *limit <= Self::MOST)
     }
-
-    const fn index(self) -> usize {
-        match self {
-            Self::Refunds => 0,
-            Self::RefundedCents => 1,
-            Self::Cancellations => 2,
-            Self::Changes => 3,
-        }
-    }
 }
 
 fn digit(byte: u8) -> Option<u64> {
@@ -134,7 +125,7 @@ impl Caps {
     /// These, and one more in place of any of its kind.
     #[must_use]
     pub fn with(mut self, cap: Cap) -> Self {
-        if let Some(place) = self.0.get_mut(cap.kind.index()) {
+        if let Some(place) = self.0.get_mut(cap.kind as usize) {
             *place = Some(cap.limit);
         }
         self
@@ -143,7 +134,7 @@ impl Caps {
     /// The limit of a kind, if there is one.
     #[must_use]
     pub fn limit(&self, kind: CapKind) -> Option<u64> {
-        self.0.get(kind.index()).copied().flatten()
+        self.0.get(kind as usize).copied().flatten()
     }
 
     /// Those there are.
@@ -229,8 +220,8 @@ impl CapTable {
     ) -> impl Iterator<Item = (Option<NicknameId>, Cap)> {
         let of_key = self.of_key(caller);
         let of_nicknames = nicknames.iter().map(|nickname| (Some(nickname), self.of_nickname(nickname)));
-        let all: Vec<_> = std::iter::once((None, of_key)).chain(of_nicknames).collect();
-        let caps = all.into_iter().flat_map(|(whose, caps)| CapKind::ALL.map(|kind| (whose, kind, caps.limit(kind))));
+        let all = std::iter::once((None, of_key)).chain(of_nicknames);
+        let caps = all.flat_map(|(whose, caps)| CapKind::ALL.map(|kind| (whose, kind, caps.limit(kind))));
         caps.filter(move |(_, kind, _)| effects.count_towards(*kind))
             .filter_map(|(whose, kind, limit)| Some((whose, Cap { kind, limit: limit? })))
     }
@@ -300,7 +291,7 @@ mod tests {
             ]
         );
         for (position, kind) in CapKind::ALL.into_iter().enumerate() {
-            assert_eq!((kind.index(), CapKind::parse(kind.as_str())), (position, Some(kind)));
+            assert_eq!((kind as usize, CapKind::parse(kind.as_str())), (position, Some(kind)));
         }
     }
 

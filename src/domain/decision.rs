@@ -286,9 +286,10 @@ impl Policy {
             if matches!(asks_as(endpoint, call), Role::Known(Party::Affiliate) | Role::Unknown) && !exact {
                 return Err(confined_required(Unconfined::AffiliateRole));
             }
-            let effects = call.effects(endpoint);
-            let to_count = self.caps.need_owner(caller, &resolution.effective, effects);
-            let proof = self.proof_besides(endpoint, to_count, choice.credential).map_err(confined_required)?;
+            // Only of a change there is anything to count.
+            let has_to_be_counted = || self.caps.need_owner(caller, &resolution.effective, call.effects(endpoint));
+            let proof =
+                self.proof_besides(endpoint, has_to_be_counted, choice.credential).map_err(confined_required)?;
             // What is proven of the order itself need not be concluded from the credential's reach.
             let verify = proof.is_none() && self.has_to_be_verified(endpoint, call, choice.credential);
             Safeguard::Confined { verify, proof }
@@ -325,7 +326,7 @@ impl Policy {
     fn proof_besides(
         &self,
         endpoint: &Endpoint,
-        to_count: bool,
+        has_to_be_counted: impl FnOnce() -> bool,
         credential: CredentialId,
     ) -> Result<Option<Proof>, Unconfined> {
         let subject = match endpoint.owner {
@@ -335,8 +336,8 @@ impl Policy {
         };
         let wanted = match endpoint.changes {
             Changes::Nothing => false,
-            Changes::Something => to_count,
-            Changes::Money => to_count || self.changes.owner_check == OwnerCheck::Always,
+            Changes::Something => has_to_be_counted(),
+            Changes::Money => self.changes.owner_check == OwnerCheck::Always || has_to_be_counted(),
         };
         if !wanted {
             return Ok(None);

@@ -326,11 +326,9 @@ impl Owner {
     }
 
     fn check(&mut self, order: &Order) -> Result<Result<(), Exceeded>, redb::Error> {
-        self.write(|transaction| {
-            let table = transaction.open_table(SPENT)?;
-            let placed = order.place(|cap| load(&table, cap))?;
-            Ok(Keep::No(placed.map(drop)))
-        })
+        let transaction = self.database()?.begin_read()?;
+        let table = transaction.open_table(SPENT)?;
+        Ok(order.place(|cap| load(&table, cap))?.map(drop))
     }
 
     fn give_back(&mut self, order: &Order) -> Result<(), redb::Error> {

@@ -355,6 +355,19 @@ impl Prove {
         remembered(passage, permit, allowed, known::Subject::Ticket(id.into()), memory, asking).await
     }
 
+    /// Refuses a change that would exceed a cap, as far as that is known: of what is refused anyhow ClickBank need not be
+    /// asked anything. What is only asked about is not sent.
+    async fn check_caps(&self, permitted: &Permitted) -> Result<(), Rejection> {
+        let Permitted { passage, call, permit, .. } = permitted;
+        let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint()).ok_or(Rejection::UnknownEndpoint)?;
+        match Change::of(&passage.snapshot, permit.caller(), permit.nicknames(), endpoint, call) {
+            Some(change) if passage.pledge.as_ref().is_none_or(|it| it.wants() != Some(Wanted::After)) => {
+                spend::check(self.shape.caps(), &change.known_charges(), &passage.trail).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What a change counts towards the caps, whose order is known by now.
     async fn charges(&self, permitted: &Permitted, owned: Option<&Owned>) -> Result<Vec<Charge>, Rejection> {
         let Permitted { passage, call, permit, .. } = permitted;
@@ -396,7 +409,7 @@ impl Prove {
         match (showing, read.status.as_u16()) {
             (Showing::Tickets(_), 204) => Some(Evidence::Tickets(Vec::new())),
             (Showing::ShipNotices(_), 204) => Some(Evidence::State("none".to_owned())),
-            (Showing::Tickets(_), 200) => tickets_of(&read).map(Evidence::Tickets),
+            (Showing::Tickets(_), 200) => Ticket::all_in(read.body()).map(Evidence::Tickets),
             (Showing::Product(sku, site), 403 | 404) => {
                 let (sku, site) = (call.variable(endpoint, sku)?, call.value_at(site)?);
                 self.is_no_product(passage, &look_up, sku, site).await.then(|| Evidence::State("none".to_owned()))
@@ -472,16 +485,7 @@ impl Step for Prove {
             None => Instant::now() + permitted.passage.snapshot.limits.max_wait,
         };
         permitted.passage.budget = Some(Budget { turn_by, answer_by: turn_by + self.patience });
-        let is_asked_about = permitted.passage.pledge.as_ref().is_some_and(|it| it.wants() == Some(Wanted::After));
-        if !is_asked_about {
-            // Of what would be refused anyhow, ClickBank is not asked anything.
-            let Permitted { passage, call, permit, .. } = &permitted;
-            let endpoint = passage.snapshot.policy.catalogue.endpoint(call.endpoint());
-            let change =
-                endpoint.and_then(|it| Change::of(&passage.snapshot, permit.caller(), permit.nicknames(), it, call));
-            let charges = change.map(|change| change.known_charges()).unwrap_or_default();
-            spend::check(self.shape.caps(), &charges, &passage.trail).await?;
-        }
+        self.check_caps(&permitted).await?;
         let permitted = self.see_reach(permitted).await?;
         let owned = match permitted.permit.safeguard().proof() {
             Some(Proof { subject, .. }) => Some(self.look_up(&permitted, subject).await?),
@@ -609,23 +613,6 @@ fn each_row_of_the_callers<'a>(
         }
         Rejection::NotYoursOrUnknown
     })
-}
-
-/// The tickets in a list of them.
-fn tickets_of(read: &Read) -> Option<Vec<Ticket>> {
-    let value: serde_json::Value = serde_json::from_slice(read.body()).ok()?;
-    let tickets = value.get("ticketData").unwrap_or(&value);
-    let one = std::slice::from_ref(tickets);
-    let tickets = tickets.as_array().map_or(if tickets.is_object() { one } else { &[] }, Vec::as_slice);
-    let field = |ticket: &serde_json::Value, name| match ticket.get(name)? {
-        serde_json::Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    };
-    let read = |ticket| {
-        let (id, kind) = field(ticket, "ticketid").zip(field(ticket, "type"))?;
-        Some(Ticket { id, kind, is_of_api: field(ticket, "source").as_deref() == Some("API") })
-    };
-    tickets.iter().map(read).collect()
 }
 
 /// Has each row of an answer looked at.

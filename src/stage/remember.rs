@@ -13,15 +13,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::header::HeaderName;
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
-use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 
 use crate::domain::call::Call;
-use crate::domain::endpoint::{Changes, Endpoint, Owner, Segment};
+use crate::domain::endpoint::{Changes, Endpoint};
 use crate::domain::matrix::Named;
 use crate::ledger::{
-    Claim, Claimed, Fingerprint, Found, IdempotencyKey, Ledger, LedgerError, Left, Mark, Moment, Sending, StoreError,
-    Thing, Trace, Traces, Unknown,
+    Claim, Claimed, Fingerprint, IdempotencyKey, Ledger, LedgerError, Left, Mark, Moment, Sending, StoreError, Thing,
+    Trace, Traces, Unknown,
 };
 use crate::rejection::{Malformed, Rejection};
 use crate::trail::Trail;
@@ -29,6 +28,14 @@ use crate::trail::Trail;
 use super::arrive::one;
 use super::authorize::Permitted;
 use super::respond::{self, ReplyBody};
+
+mod finding;
+mod shown;
+
+use finding::{Finding, Notes};
+use shown::Opens;
+pub(crate) use shown::where_it_shows;
+pub(super) use shown::{Evidence, Showing, Ticket};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -71,95 +78,6 @@ enum State {
     Over,
 }
 
-/// What is kept with a change, to find out later what became of it.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Notes {
-    /// What ClickBank showed before.
-    before: Option<Evidence>,
-    /// The trace that it left.
-    trace: Option<u64>,
-    /// Traces of others that were there before, and of which nobody knew whether they would still be followed by a change.
-    open: Vec<u64>,
-}
-
-/// What ClickBank shows of what a change is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Evidence {
-    /// The tickets about a receipt.
-    Tickets(Vec<Ticket>),
-    /// Something that is other once the change was made. What is kept of it is a digest.
-    State(String),
-}
-
-/// A ticket, as ClickBank shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ticket {
-    pub(super) id: String,
-    /// What it asks for.
-    #[serde(skip)]
-    pub(super) kind: String,
-    /// Whether it was opened through the API. Customers open tickets, too.
-    #[serde(skip)]
-    pub(super) is_of_api: bool,
-}
-
-/// How evidence is come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Showing {
-    /// By the tickets about the receipt in this path variable.
-    Tickets(usize),
-    /// By the ticket in this path variable.
-    Ticket(usize),
-    /// By the order with the receipt in this path variable.
-    Order(usize),
-    /// By the ship notices of the receipt in this path variable.
-    ShipNotices(usize),
-    /// By the product with the number in this path variable, of the nickname in this parameter.
-    Product(usize, usize),
-}
-
-impl Showing {
-    /// What shows whether a call of this endpoint was made, if anything does.
-    pub(super) fn of(endpoint: &Endpoint) -> Option<Self> {
-        let first = endpoint.path.segments().first();
-        let is = |word: &str| matches!(first, Some(Segment::Literal(text)) if text == word);
-        match endpoint.owner {
-            _ if endpoint.changes == Changes::Nothing => None,
-            Owner::Receipt(variable) if is("tickets") => Some(Self::Tickets(variable)),
-            Owner::Receipt(variable) if is("orders") || is("orders2") => Some(Self::Order(variable)),
-            Owner::Receipt(variable) if is("shipping") || is("shipping2") || is("shipping3") => {
-                Some(Self::ShipNotices(variable))
-            }
-            Owner::Ticket(variable) => Some(Self::Ticket(variable)),
-            Owner::Parameter(site) if is("products") && endpoint.path.segments().len() == 2 => {
-                Some(Self::Product(0, site))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a later change can bring back what was shown before. Comments and notices only become more.
-    const fn is_reversible(self) -> bool {
-        matches!(self, Self::Order(_) | Self::Product(..))
-    }
-
-    /// The words that name what such a call is about. A rebill is of the same order as the first sale.
-    fn words(self, endpoint: &Endpoint, call: &Call) -> Option<[String; 3]> {
-        let variable = |position| call.variable(endpoint, position).map(str::to_ascii_uppercase);
-        let order =
-            |position| variable(position).map(|receipt| receipt.split('-').next().unwrap_or_default().to_owned());
-        Some(match self {
-            Self::Tickets(receipt) => ["tickets".to_owned(), order(receipt)?, String::new()],
-            Self::Ticket(id) => ["ticket".to_owned(), variable(id)?, String::new()],
-            Self::Order(receipt) => ["order".to_owned(), order(receipt)?, String::new()],
-            Self::ShipNotices(receipt) => ["notices".to_owned(), order(receipt)?, String::new()],
-            Self::Product(sku, site) => {
-                ["product".to_owned(), variable(sku)?, call.value_at(site)?.to_ascii_lowercase()]
-            }
-        })
-    }
-}
-
 /// What one change is about, and how it shows.
 struct About {
     traces: Traces,
@@ -167,36 +85,6 @@ struct About {
     /// What sort of ticket it opens.
     opens: Option<Opens>,
     is_reversible: bool,
-}
-
-/// A type of ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opens {
-    Refund = 1,
-    Cancel = 2,
-    TechSupport = 3,
-}
-
-impl Opens {
-    /// What a call opens.
-    fn by(endpoint: &Endpoint, call: &Call) -> Option<Self> {
-        let position = endpoint.parameters.iter().position(|parameter| parameter.name == "type")?;
-        match call.value_at(position)? {
-            "rfnd" => Some(Self::Refund),
-            "cncl" => Some(Self::Cancel),
-            "tech" => Some(Self::TechSupport),
-            _ => None,
-        }
-    }
-
-    /// The type in ClickBank's answers.
-    const fn kind(self) -> &'static str {
-        match self {
-            Self::Refund => "REFUND",
-            Self::Cancel => "CANCEL",
-            Self::TechSupport => "TECH_SUPPORT",
-        }
-    }
 }
 
 impl About {
@@ -222,23 +110,6 @@ impl About {
     }
 }
 
-/// The read that shows whether a call of this endpoint was made, for people.
-pub(crate) fn where_it_shows(endpoint: &Endpoint) -> Option<&'static str> {
-    if endpoint.changes == Changes::Nothing {
-        return None;
-    }
-    let first = endpoint.path.segments().first();
-    let begins = |word: &str| matches!(first, Some(Segment::Literal(text)) if text.starts_with(word));
-    Some(match endpoint.owner {
-        Owner::Ticket(_) => "GET /rest/1.3/tickets/{id}",
-        Owner::Receipt(_) if begins("tickets") => "GET /rest/1.3/tickets/list?receipt={receipt}",
-        Owner::Receipt(_) if begins("orders") => "GET /rest/1.3/orders2/{receipt}",
-        Owner::Receipt(_) if begins("shipping") => "GET /rest/1.3/shipping2/shipnotice/{receipt}",
-        Owner::Parameter(_) if begins("products") => "GET /rest/1.3/products/{sku}?site={nickname}",
-        _ => return None,
-    })
-}
-
 /// What a change needs of whoever proves whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -248,70 +119,6 @@ pub(super) enum Wanted {
     After,
     /// None: nobody will ask what became of it.
     Nothing,
-}
-
-/// What became of a change, as far as ClickBank shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Finding {
-    /// It was made, and so were all changes that left these traces. What it brought about, if that is known.
-    Made(Option<Mark>, Vec<u64>),
-    NotMade,
-    Unclear,
-}
-
-impl Notes {
-    /// What became of the change, by what is shown now and by what others left.
-    fn conclude(&self, after: Option<&Evidence>, found: &Found, about: &About, is_recent: bool) -> Finding {
-        // Of a change without a trace nobody knows who else was at it.
-        let Some(own) = found.traces.iter().find(|trace| Some(trace.number) == self.trace) else {
-            return Finding::Unclear;
-        };
-        // A gateway that is killed between the two has noted it there, and not in the record.
-        match own.made {
-            Some(true) => return Finding::Made(own.mark, vec![own.number]),
-            Some(false) => return Finding::NotMade,
-            None => {}
-        }
-        if self.open.iter().any(|number| *number <= found.lost) {
-            return Finding::Unclear;
-        }
-        let is_another = |trace: &&Trace| trace.number > own.number || self.open.contains(&trace.number);
-        let counts = |trace: &&Trace| trace.made.unwrap_or(trace.may_be_sent);
-        let others: Vec<&Trace> = found.traces.iter().filter(is_another).filter(counts).collect();
-        match (&self.before, after) {
-            (Some(Evidence::Tickets(before)), Some(Evidence::Tickets(after))) => {
-                let mark = |ticket: &Ticket| Some(about.traces.mark(about.thing, &ticket.id));
-                let was_there = |ticket: &Ticket| before.iter().any(|other| other.id == ticket.id);
-                let is_others = |ticket: &Ticket| others.iter().any(|other| other.mark == mark(ticket));
-                let new: Vec<&Ticket> =
-                    after.iter().filter(|ticket| !was_there(ticket) && !is_others(ticket)).collect();
-                // Customers open tickets, and so do others at the seller's: neither does so through the API.
-                let may_be_own: Vec<_> = new
-                    .iter()
-                    .filter(|ticket| ticket.is_of_api && about.opens.is_some_and(|opens| opens.kind() == ticket.kind))
-                    .collect();
-                // Each of these may have opened one of them.
-                let rivals = others.iter().filter(|other| other.mark.is_none() && other.sort == about.sort());
-                let may_be_made: Vec<u64> = rivals.map(|rival| rival.number).chain([own.number]).collect();
-                match may_be_own.as_slice() {
-                    [only] if may_be_made.len() == 1 => Finding::Made(mark(only), may_be_made),
-                    // As many as could be, so all were made. Were there more, somebody would be at it whom nobody knows.
-                    several if several.len() == may_be_made.len() => Finding::Made(None, may_be_made),
-                    // Nothing that is still under way will open one.
-                    _ if new.is_empty() && !is_recent => Finding::NotMade,
-                    _ => Finding::Unclear,
-                }
-            }
-            // Nothing has changed, and nothing that is still under way will change it. What others may have changed, and
-            // changed back, shows nothing.
-            (Some(before), Some(after))
-                if before == after && !is_recent && (others.is_empty() || !about.is_reversible) =>
-            {
-                Finding::NotMade
-            }
-            _ => Finding::Unclear,
-        }
-    }
 }
 
 impl Pledge {
@@ -435,7 +242,7 @@ fn is_over(sent: Duration, now: Duration, patience: Duration) -> bool {
 pub(crate) const ALARMS: [&str; 2] = ["ledger-failed", "ledger-full"];
 
 /// A ledger that does not do what it should. Nothing was sent.
-fn failed(error: &LedgerError, trail: &Trail) -> Rejection {
+pub(super) fn failed(error: &LedgerError, trail: &Trail) -> Rejection {
     let [failed, full] = ALARMS;
     trail.facts().alarm(if matches!(error, LedgerError::Full) { full } else { failed });
     Rejection::Overloaded
@@ -711,7 +518,7 @@ impl About {
         let written = match came {
             Came::NotSent | Came::Refused(_) => self.settle(trace, false, None).await,
             Came::Made(response) => {
-                let id = self.opens.and_then(|_| respond::ticket_in(response));
+                let id = self.opens.and_then(|_| Ticket::id_in(respond::body(response)));
                 self.settle(trace, true, id.map(|id| self.traces.mark(self.thing, &id))).await
             }
             Came::Withheld => self.settle(trace, true, None).await,
@@ -739,84 +546,4 @@ async fn sent(sending: Sending, came: Came<'_>, nicknames: &[String]) -> Result<
 /// Whether a status says that ClickBank did not look at the change at all.
 const fn is_turned_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 401 | 403 | 408 | 425 | 429)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ticket(id: &str) -> Ticket {
-        Ticket { id: id.to_owned(), kind: "REFUND".to_owned(), is_of_api: true }
-    }
-
-    /// What is concluded of the first of several changes that left these traces, if ClickBank showed the one and shows the
-    /// other.
-    async fn conclude(
-        left: &[Option<bool>],
-        marks: &[Option<&str>],
-        (before, after): (Evidence, Evidence),
-        is_reversible: bool,
-    ) -> &'static str {
-        let directory = tempfile::tempdir().unwrap();
-        let ledger = Ledger::open(directory.path(), 1_000).unwrap();
-        let traces = ledger.traces().clone();
-        let thing = traces.thing(&["tickets", "ABCD1234"]);
-        let about = About { traces: traces.clone(), thing, opens: Some(Opens::Refund), is_reversible };
-        let mut numbers = Vec::new();
-        for (made, mark) in left.iter().zip(marks) {
-            let trace = traces.leave(thing, about.sort(), None, Moment::now()).await.unwrap();
-            numbers.push(trace.number());
-            trace.stays();
-            if let Some(made) = made {
-                let mark = mark.map(|id| traces.mark(thing, id));
-                traces.settle(thing, *numbers.last().unwrap(), *made, mark).await.unwrap();
-            }
-        }
-        let notes = Notes { before: Some(before), trace: Some(numbers[0]), open: Vec::new() };
-        match notes.conclude(Some(&after), &traces.on(thing).await.unwrap(), &about, false) {
-            Finding::Made(..) => "made",
-            Finding::NotMade => "not made",
-            Finding::Unclear => "unclear",
-        }
-    }
-
-    #[tokio::test]
-    async fn tickets_tell_of_a_change_what_is_certain_and_no_more() {
-        for (left, marks, new, expected) in [
-            (&[None][..], &[None][..], &[][..], "not made"),
-            (&[None], &[None], &["1"], "made"),
-            // Somebody is at it whom nobody knows.
-            (&[None], &[None], &["1", "2"], "unclear"),
-            (&[None, None], &[None, None], &["1"], "unclear"),
-            (&[None, None], &[None, None], &["1", "2"], "made"),
-            (&[None, None], &[None, None], &[], "not made"),
-            (&[None, Some(false)], &[None, None], &["1"], "made"),
-            (&[None, Some(true)], &[None, None], &["1"], "unclear"),
-            (&[None, Some(true)], &[None, Some("1")], &["1"], "not made"),
-            (&[None, Some(true)], &[None, Some("1")], &["1", "2"], "made"),
-            // What was noted before the gateway was killed holds whatever is shown.
-            (&[Some(true)], &[None], &[], "made"),
-            (&[Some(false)], &[None], &["1"], "not made"),
-        ] {
-            let before = Evidence::Tickets(vec![ticket("0")]);
-            let after = Evidence::Tickets([&["0"], new].concat().into_iter().map(ticket).collect());
-            assert_eq!(conclude(left, marks, (before, after), false).await, expected, "{left:?} {marks:?} {new:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_may_have_been_changed_back_is_not_called_unchanged() {
-        for (left, after, is_reversible, expected) in [
-            (&[None][..], "a", true, "not made"),
-            (&[None], "b", true, "unclear"),
-            (&[None, Some(true)], "a", true, "unclear"),
-            (&[None, None], "a", true, "unclear"),
-            (&[None, Some(false)], "a", true, "not made"),
-            (&[None, Some(true)], "a", false, "not made"),
-        ] {
-            let shown = (Evidence::State("a".to_owned()), Evidence::State(after.to_owned()));
-            let told = conclude(left, &[None, None], shown, is_reversible).await;
-            assert_eq!(told, expected, "{left:?} {after} {is_reversible}");
-        }
-    }
 }

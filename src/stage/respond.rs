@@ -128,18 +128,9 @@ fn about(nicknames: &[String]) -> impl Iterator<Item = (HeaderName, HeaderValue)
     nicknames.iter().filter_map(|nickname| Some((ABOUT, HeaderValue::from_str(nickname).ok()?)))
 }
 
-/// The id of the ticket that an answer shows, if it is one ticket.
-pub(super) fn ticket_in(response: &Response<ReplyBody>) -> Option<String> {
-    let text = std::str::from_utf8(response.body().0.as_deref()?).ok()?;
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
-        let mut ids = text.split("<ticketid>").skip(1).filter_map(|rest| rest.split('<').next());
-        return ids.next().filter(|_| ids.next().is_none()).map(|id| id.trim().to_owned());
-    };
-    match value.get("ticketData").unwrap_or(&value).get("ticketid")? {
-        serde_json::Value::String(id) => Some(id.clone()),
-        serde_json::Value::Number(id) => Some(id.to_string()),
-        _ => None,
-    }
+/// The bytes of an answer.
+pub(super) fn body(response: &Response<ReplyBody>) -> &[u8] {
+    response.body().0.as_deref().unwrap_or_default()
 }
 
 /// Whether all that a kept answer may be about is among these nicknames.

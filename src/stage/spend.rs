@@ -8,10 +8,12 @@ use crate::domain::caps::{Cap, CapKind, Effects};
 use crate::domain::endpoint::{Changes, Endpoint, Owner, Segment};
 use crate::domain::matrix::CallerId;
 use crate::domain::nickname::NicknameSet;
-use crate::ledger::{CapCounter, CapKey, Charge, Exceeded, Moment, Reservation, StoreError};
+use crate::ledger::{CapCounter, CapKey, Charge, Exceeded, Moment, Reservation};
 use crate::rejection::Rejection;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
+
+use super::remember::failed;
 
 /// What stands before the names of nicknames where caps are counted.
 const NICKNAME: &str = "nickname:";
@@ -116,7 +118,7 @@ pub(super) async fn check(counter: &CapCounter, charges: &[Charge], trail: &Trai
         return Ok(());
     }
     let checked = counter.check(charges, Moment::now()).await;
-    checked.map_err(|error| failed(&error, trail))?.map_err(|exceeded| reached(exceeded, charges))
+    checked.map_err(|error| failed(&error.into(), trail))?.map_err(|exceeded| reached(exceeded, charges))
 }
 
 /// Counts a change that is about to be sent.
@@ -128,13 +130,8 @@ pub(super) async fn count(counter: &CapCounter, charges: &[Charge], trail: &Trai
         return Ok(Counted::default());
     }
     let reserved = counter.reserve(charges, Moment::now()).await;
-    let reserved = reserved.map_err(|error| failed(&error, trail))?;
+    let reserved = reserved.map_err(|error| failed(&error.into(), trail))?;
     reserved.map(|reservation| Counted(Some(reservation))).map_err(|exceeded| reached(exceeded, charges))
-}
-
-fn failed(_: &StoreError, trail: &Trail) -> Rejection {
-    trail.facts().alarm("ledger-failed");
-    Rejection::Overloaded
 }
 
 fn reached(Exceeded { which, retry_after }: Exceeded, charges: &[Charge]) -> Rejection {

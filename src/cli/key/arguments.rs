@@ -104,7 +104,7 @@ pub(super) fn caps(arguments: &[String]) -> anyhow::Result<Vec<Cap>> {
             let argument = without_secrets(argument);
             format!("`{}` is no cap; write CAP=LIMIT, such as refunds_per_hour=10", argument.escape_debug())
         })?;
-        let kind = cap_kind(kind)?;
+        let kind = find::cap(kind)?;
         anyhow::ensure!(caps.iter().all(|cap| cap.kind != kind), "{kind} is given twice; give one limit");
         let limit = kind.parse_limit(limit).with_context(|| match kind {
             CapKind::RefundedCents => {
@@ -122,7 +122,7 @@ pub(super) fn caps(arguments: &[String]) -> anyhow::Result<Vec<Cap>> {
 pub(super) fn lifted(arguments: &[String], caps: &[Cap]) -> anyhow::Result<Vec<CapKind>> {
     let mut lifted = Vec::new();
     for argument in arguments {
-        let kind = cap_kind(argument)?;
+        let kind = find::cap(argument)?;
         anyhow::ensure!(!lifted.contains(&kind), "{kind} is lifted twice; say it once");
         anyhow::ensure!(
             caps.iter().all(|cap| cap.kind != kind),
@@ -135,15 +135,6 @@ pub(super) fn lifted(arguments: &[String], caps: &[Cap]) -> anyhow::Result<Vec<C
 
 fn shown(text: &str) -> String {
     without_secrets(text).escape_debug().to_string()
-}
-
-fn cap_kind(text: &str) -> anyhow::Result<CapKind> {
-    CapKind::parse(text).with_context(|| {
-        let names = CapKind::ALL.map(CapKind::as_str);
-        let mend = config::did_you_mean(text, names)
-            .map_or_else(|| format!("there are {}", names.join(", ")), |meant| format!("did you mean `{meant}`?"));
-        format!("there is no cap `{}`; {mend}", shown(text))
-    })
 }
 
 /// Reads `--revoke` arguments: a whole permission, or some nicknames of it.

@@ -356,16 +356,16 @@ impl<'t> KeyTexts<'t> {
         &self,
         edits: impl IntoIterator<Item = (KeyName<'c>, &'c [Change<'c>])>,
     ) -> Result<String, StoreError> {
-        let mut all = Vec::new();
+        let (mut all, mut last) = (Vec::new(), String::new());
         for (name, changes) in edits {
             let mut tables = self.find(name)?;
             for change in changes {
                 tables.change(change).ok_or_else(|| other_form(name))?;
             }
             all.push(tables);
+            last = name.to_string();
         }
-        let not_a_key_file = || StoreError::NotAKeyFile { path: PathBuf::new() };
-        tables::write_into(self.text, &all).ok_or_else(not_a_key_file)
+        tables::write_into(self.text, &all).ok_or(StoreError::OtherForm { name: last })
     }
 
     fn find(&self, name: KeyName<'_>) -> Result<KeyTables, StoreError> {
