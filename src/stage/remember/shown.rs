@@ -8,7 +8,7 @@ use crate::domain::endpoint::{Changes, Endpoint, Owner, Segment};
 
 /// What ClickBank shows of what a change is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::stage) enum Evidence {
+pub(crate) enum Evidence {
     /// The tickets about a receipt.
     Tickets(Vec<Ticket>),
     /// Something that is other once the change was made. What is kept of it is a digest.
@@ -17,19 +17,19 @@ pub(in crate::stage) enum Evidence {
 
 /// A ticket, as ClickBank shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::stage) struct Ticket {
-    pub(in crate::stage) id: String,
+pub(crate) struct Ticket {
+    pub(crate) id: String,
     /// What it asks for.
     #[serde(skip)]
-    pub(in crate::stage) kind: String,
+    pub(crate) kind: String,
     /// Whether it was opened through the API. Customers open tickets, too.
     #[serde(skip)]
-    pub(in crate::stage) is_of_api: bool,
+    pub(crate) is_of_api: bool,
 }
 
 impl Ticket {
     /// The tickets in a list of them in JSON; none where one of them cannot be read.
-    pub(in crate::stage) fn all_in(body: &[u8]) -> Option<Vec<Self>> {
+    pub(crate) fn all_in(body: &[u8]) -> Option<Vec<Self>> {
         let value: Value = serde_json::from_slice(body).ok()?;
         let tickets = value.get(ROWS).unwrap_or(&value);
         let one = std::slice::from_ref(tickets);
@@ -66,7 +66,7 @@ fn field(ticket: &Value, name: &str) -> Option<String> {
 
 /// How evidence is come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::stage) enum Showing {
+pub(crate) enum Showing {
     /// By the tickets about the receipt in this path variable.
     Tickets(usize),
     /// By the ticket in this path variable.
@@ -81,7 +81,7 @@ pub(in crate::stage) enum Showing {
 
 impl Showing {
     /// What shows whether a call of this endpoint was made, if anything does.
-    pub(in crate::stage) fn of(endpoint: &Endpoint) -> Option<Self> {
+    pub(crate) fn of(endpoint: &Endpoint) -> Option<Self> {
         let first = endpoint.path.segments().first();
         let is = |word: &str| matches!(first, Some(Segment::Literal(text)) if text == word);
         match endpoint.owner {
